@@ -1,0 +1,56 @@
+"""wolap: an in-process OLAP engine for drill-down reports.
+
+A projection answers a query when its grain is at least as fine and every metric can be merged from it.
+"""
+
+from wolap.cube import Cube, Result
+from wolap.errors import (
+    Cancelled,
+    MetricOverflow,
+    NoAnswer,
+    QueryError,
+    SchemaError,
+    TooExpensive,
+    WolapError,
+)
+from wolap.model.aggregate import Metric, count, distinct, maximum, mean, minimum, ratio, total
+from wolap.model.principal import EVERYONE, Caps, Principal
+from wolap.model.projection import Projection, declare_projection
+from wolap.model.query import Filter, Query
+from wolap.model.schema import Dimension, Schema, Time
+from wolap.model.tree import Tree
+from wolap.planner.plan import Plan
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "EVERYONE",
+    "Cancelled",
+    "Caps",
+    "Cube",
+    "Dimension",
+    "Filter",
+    "Metric",
+    "MetricOverflow",
+    "NoAnswer",
+    "Plan",
+    "Principal",
+    "Projection",
+    "Query",
+    "QueryError",
+    "Result",
+    "Schema",
+    "SchemaError",
+    "Time",
+    "TooExpensive",
+    "Tree",
+    "WolapError",
+    "count",
+    "declare_projection",
+    "distinct",
+    "maximum",
+    "mean",
+    "minimum",
+    "ratio",
+    "total",
+]

@@ -1,0 +1,76 @@
+"""wolap under an ASGI server: `uvicorn app:app` with `app = asgi_app(cube)`.
+
+A thin adapter, and one of the few modules with a clock. Reports are worked out in a thread, so that the event loop
+goes on; when the client goes away, the work is cancelled at the next block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
+from threading import Event
+from typing import Any
+
+from wolap.cube import Cube
+from wolap.model.principal import EVERYONE, Principal
+from wolap.web.endpoint import Endpoint, Request, Response
+
+__all__ = ["asgi_app"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+def asgi_app(*cubes: Cube, principal: Callable[[Message], Principal] = lambda scope: EVERYONE) -> Application:
+    """An ASGI 3 application that serves cubes. `principal` says who a request comes from, given its scope."""
+    endpoint = Endpoint(*cubes)
+
+    async def application(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            request = _request(scope, principal(scope))
+            await _send(send, await _respond(endpoint, request, receive))
+
+    return application
+
+
+async def _respond(endpoint: Endpoint, request: Request, receive: Receive) -> Response:
+    work = asyncio.create_task(asyncio.to_thread(endpoint.respond, request, datetime.now(UTC)))
+    gone = asyncio.create_task(_disconnected(receive))
+    await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+    if gone.done() and request.cancel is not None:
+        request.cancel.set()
+    gone.cancel()
+    return await work
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _request(scope: Message, principal: Principal) -> Request:
+    root = str(scope.get("root_path", "")).rstrip("/")
+    raw = scope.get("raw_path") or str(scope["path"]).encode()
+    path = raw.decode("utf-8", "surrogateescape").removeprefix(root)
+    query = scope.get("query_string", b"").decode("utf-8", "surrogateescape")
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    return Request(scope["method"], f"{path}?{query}" if query else path, headers, principal, root, Event())
+
+
+async def _send(send: Send, response: Response) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        event = (await receive())["type"]
+        await send({"type": f"{event}.complete"})
+        if event == "lifespan.shutdown":
+            return

@@ -1,0 +1,117 @@
+"""`wolap demo`: the ESM v3 cube over made-up events, a short tour of it, and the API to try it on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from json import loads
+from time import perf_counter
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from wolap.apis import declaration_path
+from wolap.apis.events import esm_events
+from wolap.command.build import sizes
+from wolap.command.loading import building, declaration
+from wolap.command.serve import run_server
+from wolap.cube import Cube
+from wolap.model.principal import Principal
+from wolap.web.endpoint import Endpoint, Request
+
+__all__ = ["demo"]
+
+PROGRAMMER = Principal(audience="programmer")
+SHOWN_RECORDS = 3
+SHOWN_COLUMNS = 5
+
+# What the tour asks, below the base of the cube. Without start and end a report looks back a month or five years (W17).
+STEPS = (
+    ("the whole cube in one record", ""),
+    ("one step down: by year", "/year"),
+    ("another: by month", "/year/month"),
+    ("and by day, two metrics only", "/year/month/day?metrics=authn-attempts,authn-successful"),
+)
+FILTERED = "/year/month/day/proxy/mvpd?mvpd={mvpd}&metrics=authn-attempts,authn-successful"
+EXPLAINED = "/year/month/day/media-company?metrics=authn-attempts,unique-accounts"
+
+
+@click.command()
+@click.option("--rows", default=1_000_000, show_default=True, type=click.IntRange(1), help="Events to make up.")
+@click.option("--seed", default=2024, show_default=True, help="The same seed makes the same events.")
+@click.option("--no-serve", is_flag=True, help="End after the tour.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="The port.")
+def demo(rows: int, seed: int, no_serve: bool, port: int) -> None:
+    """Make events for the ESM v3 cube, build its projections, take a short tour and serve the API."""
+    console = Console(highlight=False)
+    cube = _cube(console, rows, seed)
+    _tour(console, cube)
+    if not no_serve:
+        base = cube.schema.base
+        console.print("Now over HTTP, until you stop it with Ctrl-C. Try:", style="bold")
+        console.print(f"  curl 'http://127.0.0.1:{port}{base}/year/month.csv'", soft_wrap=True)
+        run_server([cube], PROGRAMMER, "127.0.0.1", port)
+
+
+def _cube(console: Console, rows: int, seed: int) -> Cube:
+    declared = declaration(declaration_path("esm-v3"))
+    now = datetime.now(UTC)
+    began = perf_counter()
+    with console.status(f"making {rows:,} events"):
+        events = esm_events(rows, seed=seed, end=now)
+    console.print(f"{rows:,} events of 90 days made in {perf_counter() - began:.1f} s")
+    began = perf_counter()
+    with console.status("reading them into a cube"):
+        cube = Cube(declared.schema, events, refreshed=now)
+    console.print(f"read into a cube in {perf_counter() - began:.1f} s")
+    began = perf_counter()
+    with building(len(declared.projections)) as progress:
+        cube.materialize(*declared.projections, now=now, progress=progress)
+    console.print(f"{len(declared.projections)} projections built in {perf_counter() - began:.1f} s\n")
+    console.print(sizes(cube))
+    return cube
+
+
+def _tour(console: Console, cube: Cube) -> None:
+    endpoint = Endpoint(cube)
+    mvpd = cube.snapshot.dictionaries.members["mvpd"].texts[0]
+    filtered = ("one provider only", FILTERED.format(mvpd=mvpd))
+    for title, step in (*STEPS, filtered):
+        _show(console, endpoint, title, cube.schema.base + step)
+    console.print("\nwhy the facts are asked here, and not a projection", style="bold")
+    target = cube.schema.base + EXPLAINED
+    console.print(target, soft_wrap=True)
+    began = perf_counter()
+    plan = endpoint.explain(target, datetime.now(UTC), PROGRAMMER)
+    spent = perf_counter() - began
+    console.print(str(plan), soft_wrap=True)
+    console.print(f"explained in {spent * 1e3:.2f} ms\n", style="dim")
+
+
+def _show(console: Console, endpoint: Endpoint, title: str, target: str) -> None:
+    """One step: what was asked, the first records, how many there are, what answered and how fast."""
+    console.print(f"\n{title}", style="bold")
+    console.print(f"GET {target}", soft_wrap=True)
+    began = perf_counter()
+    response = endpoint.respond(Request("GET", target, principal=PROGRAMMER), datetime.now(UTC))
+    spent = perf_counter() - began
+    records = loads(response.body)["report"] if response.status == 200 else []
+    if records:
+        console.print(_records(records))
+    rows, source = response.header("Wolap-Rows"), response.header("Wolap-Projection")
+    console.print(f"{rows} records from {source} in {spent * 1e3:.2f} ms", style="dim", soft_wrap=True)
+
+
+def _records(records: list[dict[str, str | None]]) -> Table:
+    names = list(records[0])
+    shown = names[:SHOWN_COLUMNS]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in shown:
+        table.add_column(name, justify="right", overflow="fold")
+    if len(names) > len(shown):
+        table.add_column(f"+ {len(names) - len(shown)}")
+    for record in records[:SHOWN_RECORDS]:
+        more = ["…"] if len(names) > len(shown) else []
+        table.add_row(*(record[name] or "" for name in shown), *more)
+    return table

@@ -1,0 +1,37 @@
+"""`wolap explain`: which projection would answer, and why the others would not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from wolap.command.loading import (
+    cube_file_argument,
+    full_target,
+    now_option,
+    open_cube,
+    principal_option,
+    stop,
+)
+from wolap.errors import WolapError
+from wolap.model.principal import Principal
+from wolap.web.endpoint import Endpoint
+
+__all__ = ["explain"]
+
+
+@click.command()
+@cube_file_argument
+@click.argument("target")
+@now_option
+@principal_option
+def explain(file: Path, target: str, now: datetime, principal: Principal) -> None:
+    """Say how TARGET would be answered: every projection with its cost, or with all that is in its way."""
+    cube = open_cube(file)
+    try:
+        plan = Endpoint(cube).explain(full_target(target, cube.schema), now, principal)
+    except WolapError as error:
+        stop(error)
+    click.echo(str(plan))

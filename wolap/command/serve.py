@@ -1,0 +1,49 @@
+"""`wolap serve`: cubes over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import uvicorn
+
+from wolap.asgi import asgi_app
+from wolap.command.loading import open_cube, principal_option
+from wolap.cube import Cube
+from wolap.model.principal import Caps, Principal
+
+__all__ = ["run_server", "serve"]
+
+GROUPS = 500_000
+FACTS = 200_000_000
+MEMORY = 2_048
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@principal_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="The port.")
+@click.option("--groups", default=GROUPS, show_default=True, help="Most records of a report before its limit.")
+@click.option("--facts", default=FACTS, show_default=True, help="Most facts that a report may scan.")
+@click.option("--memory", default=MEMORY, show_default=True, help="Most MiB that a report may need.")
+def serve(
+    files: tuple[Path, ...], principal: Principal, host: str, port: int, groups: int, facts: int, memory: int
+) -> None:
+    """Serve the cubes that the FILEs declare, until stopped.
+
+    A report that would cost more than the caps is refused with 400. A cube file may set lower caps of its own.
+    """
+    caps = Caps(groups, facts, memory << 20)
+    run_server([open_cube(file) for file in files], Principal(principal.audience, caps=caps), host, port)
+
+
+def run_server(cubes: list[Cube], principal: Principal, host: str, port: int) -> None:
+    """Serves cubes to one principal until stopped."""
+    try:
+        application = asgi_app(*cubes, principal=lambda scope: principal)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    for cube in cubes:
+        click.echo(f"{cube.schema.name}: http://{host}:{port}{cube.schema.base}", err=True)
+    uvicorn.run(application, host=host, port=port, log_level="warning")

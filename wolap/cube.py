@@ -1,0 +1,271 @@
+"""A cube: facts, what is pre-aggregated of them, and answers from the cheapest that is right.
+
+`Cube` is the only thing here that changes, and it changes by putting a new Snapshot in the place of the old one. A
+snapshot is immutable and holds all that a plan and its run need, so any number of threads may ask while projections
+are built, and no answer mixes two versions. Under this module there is no HTTP; above it there is no decision about
+numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from threading import Event, Lock
+from typing import Any, Protocol
+
+import polars as pl
+import pyarrow as pa
+
+from wolap.engine.columns import from_int64
+from wolap.engine.execute import DimensionColumn, Report, execute
+from wolap.engine.finish import MetricColumn
+from wolap.engine.layout import Dictionaries
+from wolap.engine.load import load_facts, needed_columns
+from wolap.engine.materialize import materialize
+from wolap.engine.source import MemorySource
+from wolap.errors import Problem, SchemaError
+from wolap.model.interval import Interval
+from wolap.model.principal import EVERYONE, Caps, Principal
+from wolap.model.projection import FACTS, Catalog, Projection, declare_facts, declare_projection
+from wolap.model.query import Query
+from wolap.model.schema import Schema
+from wolap.planner.choose import plan_query
+from wolap.planner.plan import Plan
+
+__all__ = ["ArrowStream", "Cube", "Progress", "Result", "Snapshot"]
+
+
+class ArrowStream(Protocol):
+    """Anything that exports Arrow data (the PyCapsule interface): polars, pandas, DuckDB and others."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """See the Arrow PyCapsule interface."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is: `done` of `total` projections, the last of which is `projection`."""
+
+    projection: Projection
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The answer to a query: an Arrow table with its plan. `total` is the number of records without a limit."""
+
+    plan: Plan
+    report: Report
+
+    @property
+    def interval(self) -> Interval:
+        """The instants that were counted."""
+        return self.plan.interval
+
+    @property
+    def refreshed(self) -> datetime | None:
+        """When the oldest data that it came from was made; None where that is not known."""
+        return self.plan.refreshed
+
+    @property
+    def total(self) -> int:
+        """The records that there are, of which the limit has shown some."""
+        return self.report.total
+
+    def __len__(self) -> int:
+        return self.report.rows
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """Dimensions, then metrics; null for the null member and for a metric without value."""
+        columns = {column.name: _decode(column) for column in self.report.dimensions}
+        columns.update((column.name, _numbers(column)) for column in self.report.metrics)
+        return pa.table(columns)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.table.__arrow_c_stream__(requested_schema)
+
+    def to_polars(self) -> pl.DataFrame:
+        """The table as a polars frame."""
+        frame = pl.from_arrow(self.table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def to_pylist(self) -> list[dict[str, Any]]:
+        """The table as a list of records, for small results."""
+        records: list[dict[str, Any]] = self.table.to_pylist()
+        return records
+
+
+def _decode(column: DimensionColumn) -> pa.Array:
+    if column.members is None:
+        return pa.array(column.codes, pa.int32())
+    return column.members.decode(column.codes)
+
+
+def _numbers(column: MetricColumn) -> pa.Array:
+    if column.values.dtype.kind == "f":
+        return pa.array(column.values, mask=None if column.valid is None else ~column.valid)
+    return from_int64(column.values, column.valid, column.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of a cube: what it knows of itself, and where its rows are."""
+
+    catalog: Catalog
+    sources: Mapping[str, MemorySource]
+    dictionaries: Dictionaries = field(repr=False)
+
+    def plan(
+        self,
+        query: Query,
+        principal: Principal = EVERYONE,
+        *,
+        among: tuple[str, ...] | None = None,
+        explain: bool = False,
+    ) -> Plan:
+        """How this version would answer a query. See `plan_query`."""
+        return plan_query(query, self.catalog, principal, among=among, explain=explain)
+
+    def run(self, plan: Plan, cancel: Event | None = None) -> Result:
+        """Runs a plan that this version has made."""
+        assert plan.version == self.catalog.version
+        report = execute(plan, self.catalog.schema, self.sources, self.dictionaries, cancel)
+        return Result(plan, report)
+
+
+class Cube:
+    """Facts under a schema, with pre-aggregations of them.
+
+    `facts` is a pyarrow Table or anything with `__arrow_c_stream__`. `strict` answers from projections only. `caps`
+    bound what a query may cost; none are set here unless said. `refreshed` is when the facts were made, where that is
+    known. Raises SchemaError for data that does not fit the declaration.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        facts: pa.Table | ArrowStream,
+        *,
+        strict: bool = False,
+        caps: Caps | None = None,
+        refreshed: datetime | None = None,
+    ) -> None:
+        bound, dictionaries, layout = load_facts(schema, _table(schema, facts))
+        source = MemorySource(layout, dictionaries)
+        catalog = Catalog(
+            bound,
+            (declare_facts(bound, layout.statistics(refreshed)),),
+            layout.span,
+            {name: members.cardinality for name, members in dictionaries.members.items()},
+            strict,
+            caps or Caps(),
+        )
+        self._lock = Lock()
+        self._snapshot = Snapshot(catalog, {FACTS: source}, dictionaries)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The present version, which stays as it is whatever happens to the cube."""
+        return self._snapshot
+
+    @property
+    def schema(self) -> Schema:
+        """The declaration, with the kinds of dimensions as they are in the facts."""
+        return self._snapshot.catalog.schema
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """What is declared, in that order, and the facts last."""
+        return self._snapshot.catalog.projections
+
+    def declare(self, *projections: str | Projection) -> tuple[Projection, ...]:
+        """Declares projections without building them: they count for default metrics (W21) and are explained as not
+        built.
+
+        A text names the dimensions: `"year/month/repository"`. Raises SchemaError for names that do not exist, and
+        for a projection that is declared already.
+        """
+        declared = tuple(declare_projection(self.schema, one) if isinstance(one, str) else one for one in projections)
+        with self._lock:
+            present = {one.name for one in self.projections}
+            problems = [
+                Problem(f"projections.{one.name}", "is declared already")
+                for index, one in enumerate(declared)
+                if one.name in present or one.name in {other.name for other in declared[:index]}
+            ]
+            if problems:
+                raise SchemaError(problems)
+            self._publish((*self.projections[:-1], *declared, self.projections[-1]), {})
+        return declared
+
+    def materialize(
+        self,
+        *projections: str | Projection,
+        now: datetime | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> None:
+        """Builds projections: those that are named, and without names all that are declared and not built.
+
+        `now` becomes their refresh time (that of the facts where it is not given). Each is there for queries as soon
+        as it is built. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits, and Cancelled;
+        what was built before then stays.
+        """
+        known = {one.name for one in self.projections}
+        wanted = [declare_projection(self.schema, one) if isinstance(one, str) else one for one in projections]
+        self.declare(*(one for one in wanted if one.name not in known))
+        names = {one.name for one in wanted}
+        waiting = [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
+        for done, projection in enumerate(waiting, 1):
+            built = self._build(projection, now, cancel)
+            if progress is not None:
+                progress(Progress(built, done, len(waiting)))
+
+    def answer(self, query: Query, principal: Principal = EVERYONE, *, cancel: Event | None = None) -> Result:
+        """Answers a query from the cheapest projection that is right, or from the facts.
+
+        Raises QueryError where the query does not fit the cube or costs more than the caps allow, and Cancelled once
+        the event `cancel` is set.
+        """
+        snapshot = self._snapshot
+        return snapshot.run(snapshot.plan(query, principal), cancel)
+
+    def explain(self, query: Query, principal: Principal = EVERYONE) -> Plan:
+        """The plan of a query with every candidate, its cost or all reasons against it. `print` it, or read its
+        fields."""
+        return self._snapshot.plan(query, principal, explain=True)
+
+    def _build(self, projection: Projection, now: datetime | None, cancel: Event | None) -> Projection:
+        facts = self._snapshot.sources[FACTS]
+        refreshed = now
+        if refreshed is None and (statistics := self.projections[-1].statistics) is not None:
+            refreshed = statistics.refreshed
+        layout = materialize(projection, self.schema, facts, cancel)
+        built = replace(projection, statistics=layout.statistics(refreshed))
+        with self._lock:
+            replaced = tuple(built if one.name == built.name else one for one in self.projections)
+            self._publish(replaced, {built.name: MemorySource(layout, facts.dictionaries)})
+        return built
+
+    def _publish(self, projections: Iterable[Projection], sources: Mapping[str, MemorySource]) -> None:
+        old = self._snapshot
+        catalog = replace(old.catalog, projections=tuple(projections), version=old.catalog.version + 1)
+        self._snapshot = Snapshot(catalog, {**old.sources, **sources}, old.dictionaries)
+
+
+def _table(schema: Schema, facts: pa.Table | ArrowStream) -> pa.Table:
+    """The columns of the facts that are needed; those that are missing are told by `load_facts`."""
+    if not isinstance(facts, pa.Table):
+        if not hasattr(facts, "__arrow_c_stream__"):
+            possible = "a pyarrow Table, or anything with __arrow_c_stream__ (polars, pandas, DuckDB)"
+            raise SchemaError([Problem("facts", f"is a {type(facts).__name__}", possible)])
+        facts = pa.table(facts)
+    if len(set(facts.column_names)) < len(facts.column_names):
+        return facts
+    return facts.select([name for name in needed_columns(schema) if name in facts.column_names])

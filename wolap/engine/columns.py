@@ -1,0 +1,130 @@
+"""Metric columns: numbers in 64 bits with what is known of them.
+
+Whole numbers of any width, decimals (as their unscaled digits), booleans, dates, times and durations are kept as
+int64, so that sums are exact; floats as float64. The bounds of a column say before a sum is begun whether it could
+leave 64 bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wolap.errors import Problem, SchemaError, quote
+from wolap.model.aggregate import Partial
+
+__all__ = ["COUNT", "Column", "Values", "from_int64", "read_numbers"]
+
+Values = np.ndarray
+COUNT = pa.int64()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """One partial of a layout, a value for each row.
+
+    `values` None stands for a 1 in every row. `valid` None means no nulls; where it is False the value is 0 and
+    counts as none. `type` is the Arrow type of what comes out. `low` and `high` bound whole numbers. `members` is set
+    for a column that keeps what is counted (codes below that number; others are null), to be merged as sets.
+    """
+
+    values: Values | None
+    valid: np.ndarray | None
+    type: pa.DataType
+    low: int = 0
+    high: int = 1
+    members: int | None = None
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the values are floats; all else is exact."""
+        return self.values is not None and self.values.dtype.kind == "f"
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in memory."""
+        return sum(part.nbytes for part in (self.values, self.valid) if part is not None)
+
+
+def read_numbers(column: pa.ChunkedArray, partial: Partial, place: str) -> Column:
+    """A column of facts as the input of sum, min or max.
+
+    Raises SchemaError where the type has no such thing, or a value does not fit 64 bits.
+    """
+    kept, types = column.type, pa.types
+    if types.is_dictionary(kept):
+        column, kept = column.cast(kept.value_type), kept.value_type
+    is_clock = types.is_timestamp(kept) or types.is_date(kept)
+    name = quote(partial.column or "")
+    if is_clock and partial.function == "sum":
+        raise SchemaError([Problem(place, f"column {name} has type {kept}, which has no sum", "min or max")])
+    is_number = types.is_integer(kept) or types.is_decimal(kept) or types.is_boolean(kept) or types.is_duration(kept)
+    if not (is_number or is_clock or types.is_floating(kept) or types.is_null(kept)):
+        found = f"column {name} has type {kept}, which has no {partial.function}"
+        possible = "a column of numbers, booleans or durations; for min and max also of dates or timestamps"
+        raise SchemaError([Problem(place, found, possible)])
+    valid = None if column.null_count == 0 else pc.is_valid(column).combine_chunks().to_numpy(zero_copy_only=False)
+    try:
+        values, output = _numbers(column)
+    except (pa.ArrowInvalid, OverflowError) as error:
+        found = f"column {name} of type {kept} does not fit 64 bits: {error}"
+        raise SchemaError([Problem(place, found)]) from None
+    if values.dtype.kind == "f" or not len(values):
+        return Column(values, valid, output)
+    return Column(values, valid, output, int(values.min()), int(values.max()))
+
+
+def _numbers(column: pa.ChunkedArray) -> tuple[Values, pa.DataType]:
+    """Values without nulls, which are 0, and the type of what comes out."""
+    kept, types = column.type, pa.types
+    if types.is_floating(kept):
+        return _plain(column.cast(pa.float64()), 0.0), pa.float64()
+    if types.is_decimal(kept):
+        return _unscaled(column.cast(pa.decimal128(38, kept.scale))), pa.decimal128(38, kept.scale)
+    if types.is_date32(kept):
+        return _plain(column.cast(pa.int32()).cast(pa.int64()), 0), pa.date32()
+    if types.is_date64(kept):
+        return _plain(column.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()), 0), pa.date32()
+    output = kept if types.is_timestamp(kept) or types.is_duration(kept) else pa.int64()
+    return _plain(column.cast(pa.int64()), 0), output
+
+
+def _plain(column: pa.ChunkedArray, missing: float) -> Values:
+    filled = column.fill_null(missing) if column.null_count else column
+    return np.ascontiguousarray(filled.to_numpy())
+
+
+def _unscaled(column: pa.ChunkedArray) -> Values:
+    """The digits of decimals as int64: the low halves of 128 bits, if the high ones hold no more than the sign."""
+    whole = column.combine_chunks()
+    chunks = whole.chunks if isinstance(whole, pa.ChunkedArray) else [whole]
+    parts = [np.zeros(0, np.int64)]
+    for chunk in chunks:
+        pairs = np.frombuffer(chunk.buffers()[1], np.int64).reshape(-1, 2)[chunk.offset : chunk.offset + len(chunk)]
+        low, high = pairs[:, 0].copy(), pairs[:, 1]
+        if chunk.null_count:
+            present = pc.is_valid(chunk).to_numpy(zero_copy_only=False)
+            low[~present] = 0
+            high = np.where(present, high, 0)
+        if not np.array_equal(high, low >> 63):
+            raise OverflowError("a decimal has more digits")
+        parts.append(low)
+    return np.concatenate(parts)
+
+
+def from_int64(values: Values, valid: np.ndarray | None, output: pa.DataType) -> pa.Array:
+    """Exact values as an Arrow array of the type that they stand for; null where not valid."""
+    mask = None if valid is None else ~valid
+    if pa.types.is_decimal(output):
+        pairs = np.empty((len(values), 2), np.int64)
+        pairs[:, 0] = values
+        pairs[:, 1] = values >> 63
+        bitmap = None if valid is None else pa.array(valid).buffers()[1]
+        return pa.Array.from_buffers(output, len(values), [bitmap, pa.py_buffer(pairs.tobytes())])
+    numbers = pa.array(values, mask=mask)
+    if pa.types.is_date32(output):
+        return numbers.cast(pa.int32()).cast(output)
+    return numbers.cast(output)

@@ -1,0 +1,88 @@
+"""From a plan to the columns of its report: partials of each piece, merged, finished, in order, cut.
+
+The order is that of the report's dimensions from left to right (W24); the limit cuts after the final merge and never
+before (`planner.md` rule 15), and how many records there were is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from threading import Event
+
+import numpy as np
+
+from wolap.engine.finish import MetricColumn, finish_metrics
+from wolap.engine.kernels import PartialOverflow
+from wolap.engine.layout import Dictionaries
+from wolap.engine.members import Members
+from wolap.engine.source import Source
+from wolap.errors import MetricOverflow
+from wolap.model.aggregate import Partial
+from wolap.model.schema import Schema
+from wolap.planner.plan import Plan
+
+__all__ = ["DimensionColumn", "Report", "execute", "overflow_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DimensionColumn:
+    """The codes of a dimension with its members; of time, where `members` is None, plain numbers."""
+
+    name: str
+    codes: np.ndarray
+    members: Members | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """The columns of a report. `rows` are shown; `total` would be without a limit."""
+
+    dimensions: tuple[DimensionColumn, ...]
+    metrics: tuple[MetricColumn, ...]
+    rows: int
+    total: int
+
+
+def execute(
+    plan: Plan,
+    schema: Schema,
+    sources: Mapping[str, Source],
+    dictionaries: Dictionaries,
+    cancel: Event | None = None,
+) -> Report:
+    """Runs a plan on the sources that it names. Raises MetricOverflow, naming the metric, and Cancelled."""
+    query = plan.query
+    (piece,) = plan.pieces
+    try:
+        found = sources[piece.projection].partials(query, piece, cancel)
+    except PartialOverflow as error:
+        raise overflow_of(schema, plan.metrics, error.partial) from None
+    metrics = finish_metrics(schema, plan.metrics, found.series)
+    dimensions = [
+        DimensionColumn(name, codes, dictionaries.members.get(name)) for name, codes in found.dimensions.items()
+    ]
+    order = _order(query.group, schema.levels, dimensions)
+    limit = found.rows if query.limit is None else min(query.limit, found.rows)
+    if order is not None or limit < found.rows:
+        rows = slice(limit) if order is None else order[:limit]
+        dimensions = [replace(column, codes=column.codes[rows]) for column in dimensions]
+        metrics = [
+            replace(column, values=column.values[rows], valid=None if column.valid is None else column.valid[rows])
+            for column in metrics
+        ]
+    return Report(tuple(dimensions), tuple(metrics), limit, found.rows)
+
+
+def _order(group: tuple[str, ...], levels: frozenset[str], dimensions: list[DimensionColumn]) -> np.ndarray | None:
+    """The order of the report, where packing all of time as one digit has not given it already."""
+    places = [index for index, name in enumerate(group) if name in levels]
+    if not places or places[-1] - places[0] + 1 == len(places):
+        return None
+    return np.lexsort([column.codes for column in reversed(dimensions)])
+
+
+def overflow_of(schema: Schema, metrics: tuple[str, ...], partial: Partial) -> MetricOverflow:
+    """The error for a sum that does not fit, with the name of the metric that wants it."""
+    name = next(name for name in metrics if partial in schema.partials(name))
+    return MetricOverflow(f"{name} ({partial}) does not fit a 64-bit integer in some group; ask for finer groups")

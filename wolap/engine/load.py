@@ -1,0 +1,248 @@
+"""From an Arrow table of facts to a layout: each column is looked at once, and all that is wrong is said together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from wolap.engine.columns import COUNT, Column, read_numbers
+from wolap.engine.layout import Dictionaries, Layout
+from wolap.engine.members import Codes, Members, encode
+from wolap.engine.time_index import TimeIndex, local_to_instants
+from wolap.errors import Problem, SchemaError, nearest, quote
+from wolap.model.aggregate import Partial
+from wolap.model.level import INSTANT
+from wolap.model.schema import Dimension, Schema
+from wolap.model.zone import FIRST_INSTANT, LAST_INSTANT, Zone
+
+__all__ = ["load_facts", "needed_columns"]
+
+# Units of a clock as multiples and fractions of a microsecond.
+_UNITS = {"s": (1_000_000, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
+
+
+def needed_columns(schema: Schema) -> tuple[str, ...]:
+    """The columns of the facts that a schema reads."""
+    named = [schema.time.column] if schema.time else []
+    named += [dimension.column for dimension in schema.dimensions]
+    named += [metric.column for metric in schema.metrics.values() if metric.column]
+    return tuple(dict.fromkeys(named))
+
+
+def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, Layout]:
+    """Facts as a layout, with the dictionaries that they make and the schema with the kinds of its dimensions.
+
+    Raises SchemaError for all that one look at the data finds: missing or unsuitable columns, a row without time, a
+    label that stands for null and is a value too, a declared parent that is not determined.
+    """
+    problems = list(_missing(schema, table))
+    if problems:
+        raise SchemaError(problems)
+    instants = None
+    if schema.time is not None:
+        try:
+            instants = _instants(schema, table[schema.time.column])
+        except SchemaError as error:
+            problems += error.problems
+    members: dict[str, Members] = {}
+    codes: dict[str, Codes] = {}
+    for dimension in schema.dimensions:
+        try:
+            members[dimension.name], codes[dimension.name] = encode(table[dimension.column], dimension)
+        except SchemaError as error:
+            problems += error.problems
+    columns = _columns(schema, table, members, codes, problems)
+    if problems:
+        raise SchemaError(problems)
+    parents = {
+        (child.name, above): _determined(
+            codes[child.name],
+            members[child.name],
+            codes[above],
+            f"dimensions.{child.name}.parent",
+            above,
+            problems,
+        )
+        for child in schema.dimensions
+        for above in schema.ancestors(child.name)
+    }
+    _check_counted(schema, codes, columns, problems)
+    _check_operands(schema, columns, problems)
+    if problems:
+        raise SchemaError(problems)
+    if instants is not None and not bool((instants[1:] >= instants[:-1]).all()):
+        order = np.argsort(instants, kind="stable")
+        instants = instants[order]
+        codes = {name: column[order] for name, column in codes.items()}
+        columns = _reorder(columns, order)
+    time = None if instants is None else TimeIndex(instants, None, INSTANT, schema.zone)
+    kinds = {name: one.kind for name, one in members.items()}
+    return (
+        schema.with_kinds(kinds),
+        Dictionaries(members, parents),
+        Layout(table.num_rows, time, codes, columns),
+    )
+
+
+def _missing(schema: Schema, table: pa.Table) -> Iterator[Problem]:
+    places = [("time.column", schema.time.column)] if schema.time else []
+    places += [(f"dimensions.{dimension.name}", dimension.column) for dimension in schema.dimensions]
+    places += [(f"metrics.{name}", metric.column) for name, metric in schema.metrics.items() if metric.column]
+    for place, column in places:
+        found = table.schema.get_all_field_indices(column)
+        if not found:
+            yield Problem(
+                place,
+                f"the facts have no column {quote(column)}",
+                f"columns are {nearest(column, table.column_names)}",
+            )
+        elif len(found) > 1:
+            yield Problem(place, f"the facts have {len(found)} columns {quote(column)}", "one of that name")
+
+
+def _instants(schema: Schema, column: pa.ChunkedArray) -> np.ndarray:
+    """The time of each fact in microseconds since 1970 UTC.
+
+    Nanoseconds are floored, which no interval in microseconds can tell. A date is a day of the cube's own calendar.
+    """
+    assert schema.time is not None
+    kept, place, name = column.type, "time.column", quote(schema.time.column)
+    if column.null_count:
+        raise SchemaError(
+            [Problem(place, f"column {name} is null in {column.null_count:,} rows", "a time in every row")]
+        )
+    if pa.types.is_date(kept):
+        days = column.cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
+        return local_to_instants(days * 86_400_000_000, schema.zone)
+    if not pa.types.is_timestamp(kept):
+        found = f"column {name} has type {kept}"
+        raise SchemaError([Problem(place, found, "a timestamp, with or without zone, or a date")])
+    times, divide = _UNITS[kept.unit]
+    counts = column.cast(pa.int64()).to_numpy()
+    least, most = FIRST_INSTANT // times, LAST_INSTANT // times
+    if times > 1 and len(counts) and not (least <= int(counts.min()) and int(counts.max()) <= most):
+        raise SchemaError([Problem(place, f"column {name} leaves the years 1 to 9999")])
+    clock = np.ascontiguousarray(counts // divide * times if (times, divide) != (1, 1) else counts)
+    if kept.tz is None:
+        clock = local_to_instants(clock, Zone(schema.time.column_zone))
+    if len(clock) and not (int(clock.min()) >= FIRST_INSTANT and int(clock.max()) <= LAST_INSTANT):
+        raise SchemaError([Problem(place, f"column {name} leaves the years 1 to 9999")])
+    return clock
+
+
+def _columns(
+    schema: Schema,
+    table: pa.Table,
+    members: Mapping[str, Members],
+    codes: Mapping[str, Codes],
+    problems: list[Problem],
+) -> dict[Partial, Column]:
+    """What each partial is computed from; sums, minima and maxima of one column share it."""
+    found: dict[Partial, Column] = {}
+    of_dimension = {dimension.column: dimension.name for dimension in schema.dimensions}
+    numbers: dict[str, Column] = {}
+    for name in schema.metrics:
+        for partial in schema.metrics[name].partials:
+            if partial in found:
+                continue
+            try:
+                if partial.function == "count":
+                    found[partial] = _counted(table, partial)
+                elif partial.function == "distinct":
+                    found[partial] = _set(table, partial, name, of_dimension, members, codes)
+                elif partial.column in numbers and partial.function != "sum":
+                    found[partial] = numbers[partial.column]
+                else:
+                    assert partial.column is not None
+                    read = read_numbers(table[partial.column], partial, f"metrics.{name}")
+                    found[partial] = numbers.setdefault(partial.column, read)
+            except SchemaError as error:
+                problems += error.problems
+    return found
+
+
+def _counted(table: pa.Table, partial: Partial) -> Column:
+    if partial.column is None or table[partial.column].null_count == 0:
+        return Column(None, None, COUNT)
+    valid = table[partial.column].is_valid().combine_chunks()
+    return Column(None, valid.to_numpy(zero_copy_only=False), COUNT)
+
+
+def _set(
+    table: pa.Table,
+    partial: Partial,
+    metric: str,
+    of_dimension: Mapping[str, str],
+    members: Mapping[str, Members],
+    codes: Mapping[str, Codes],
+) -> Column:
+    """What is counted, as codes. A column that is a dimension too is kept once."""
+    assert partial.column is not None
+    dimension = of_dimension.get(partial.column, "")
+    if dimension in codes:
+        return Column(codes[dimension], None, COUNT, members=len(members[dimension].values))
+    # Labels cannot clash in what is only counted.
+    counted = Dimension(metric, partial.column, null="\x00null", empty="\x00empty")
+    try:
+        found, slots = encode(table[partial.column], counted)
+    except SchemaError as error:
+        raise SchemaError(Problem(f"metrics.{metric}", p.found, p.possible) for p in error.problems) from None
+    return Column(slots, None, COUNT, members=len(found.values))
+
+
+def _determined(
+    child: np.ndarray, members: Members, above: np.ndarray, place: str, name: str, problems: list[Problem]
+) -> Codes:
+    """The upper code of each lower code; a fault where one lower member has two (rule 3: validated, not trusted)."""
+    table = np.zeros(members.cardinality, above.dtype)
+    table[child] = above
+    wrong = np.flatnonzero(table[child] != above)
+    if len(wrong):
+        culprits = np.unique(child[wrong])
+        example = quote(members.texts[int(culprits[0])])
+        found = f"{len(culprits):,} members lie under more than one {name}, such as {example}"
+        problems.append(Problem(place, found, "a level that its members determine, or no parent"))
+    return table
+
+
+def _check_counted(
+    schema: Schema, codes: Mapping[str, Codes], columns: Mapping[Partial, Column], problems: list[Problem]
+) -> None:
+    """Whether what a distinct metric counts has one member of each dimension that it is said to determine."""
+    for name, metric in schema.metrics.items():
+        for dimension in metric.determines:
+            column = columns[Partial("distinct", metric.column)]
+            assert column.values is not None
+            assert column.members is not None
+            present = column.values < column.members
+            counted, member = column.values[present], codes[dimension][present]
+            table = np.zeros(column.members, member.dtype)
+            table[counted] = member
+            wrong = len(np.unique(counted[table[counted] != member]))
+            if wrong:
+                found = f"{wrong:,} values of {quote(metric.column or '')} lie under more than one {dimension}"
+                problems.append(Problem(f"metrics.{name}.determines", found, "a dimension that they determine"))
+
+
+def _check_operands(schema: Schema, columns: Mapping[Partial, Column], problems: list[Problem]) -> None:
+    """A date cannot be divided."""
+    for name, metric in schema.metrics.items():
+        for operand in metric.operands:
+            for partial in schema.metrics[operand].partials:
+                kept = columns[partial].type
+                if pa.types.is_timestamp(kept) or pa.types.is_date(kept):
+                    problems.append(
+                        Problem(f"metrics.{name}", f"{quote(operand)} is a {kept}", "metrics that are numbers")
+                    )
+
+
+def _reorder(columns: Mapping[Partial, Column], order: np.ndarray) -> dict[Partial, Column]:
+    done: dict[int, Column] = {}
+    for column in columns.values():
+        if id(column) not in done:
+            values = None if column.values is None else column.values[order]
+            valid = None if column.valid is None else column.valid[order]
+            done[id(column)] = Column(values, valid, column.type, column.low, column.high, column.members)
+    return {partial: done[id(column)] for partial, column in columns.items()}

@@ -1,0 +1,69 @@
+"""A projection's layout from that of a finer one: rolling up to the grain that will be kept.
+
+It is the same roll-up that answers a query, but keyed by time bucket instead of by calendar parts, so that intervals
+can later be cut at every bucket, and a local hour that occurs twice stays two rows.
+"""
+
+from __future__ import annotations
+
+from threading import Event
+
+import numpy as np
+import pyarrow as pa
+
+from wolap.engine.columns import Column
+from wolap.engine.execute import overflow_of
+from wolap.engine.kernels import PartialOverflow, Scan, Series
+from wolap.engine.keys import CodeDigit, Digit, TimeDigit, pack
+from wolap.engine.layout import Layout
+from wolap.engine.source import MemorySource
+from wolap.engine.time_index import Buckets, TimeIndex
+from wolap.model.projection import Projection
+from wolap.model.schema import Schema
+
+__all__ = ["materialize"]
+
+
+def materialize(projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None = None) -> Layout:
+    """The layout of a projection, rolled up from a source whose grain is at least as fine.
+
+    Raises MetricOverflow, naming the metric, where a stored sum would not fit 64 bits, and Cancelled.
+    """
+    layout = source.layout
+    digits: list[Digit] = []
+    buckets: Buckets | None = None
+    if projection.level is not None and layout.time is not None:
+        buckets = layout.time.buckets(projection.level)
+        numbers = np.arange(len(buckets.instants), dtype=np.int64)
+        digits.append(TimeDigit(numbers, buckets.offsets, len(numbers)))
+    members = source.dictionaries.members
+    digits += [CodeDigit(layout.codes[name], members[name].cardinality) for name in projection.dimensions]
+    scan = Scan(0, layout.rows, pack(digits, 0, layout.rows), cancel=cancel)
+    partials = sorted(projection.partials, key=str)
+    try:
+        groups, series = source.groups(scan, partials)
+    except PartialOverflow as error:
+        raise overflow_of(schema, projection.metrics, error.partial) from None
+    split = scan.keys.split(groups.keys)
+    time = None
+    if buckets is not None and projection.level is not None:
+        bucket_of_row, *split = split
+        time = _index(projection.level, buckets, bucket_of_row, schema)
+    codes = {
+        name: column.astype(layout.codes[name].dtype) for name, column in zip(projection.dimensions, split, strict=True)
+    }
+    columns = {partial: _column(one, output) for partial, (one, output) in zip(partials, series, strict=True)}
+    return Layout(len(groups.keys), time, codes, columns)
+
+
+def _index(level: str, buckets: Buckets, bucket_of_row: np.ndarray, schema: Schema) -> TimeIndex:
+    rows = np.bincount(bucket_of_row, minlength=len(buckets.instants))
+    offsets = np.concatenate(([0], np.cumsum(rows))).astype(np.int64)
+    return TimeIndex(buckets.instants, offsets, level, schema.zone)
+
+
+def _column(series: Series, output: pa.DataType) -> Column:
+    values = series.values
+    if values.dtype.kind == "f" or not len(values):
+        return Column(values, series.valid, output)
+    return Column(values, series.valid, output, int(values.min()), int(values.max()))

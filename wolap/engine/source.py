@@ -1,0 +1,154 @@
+"""The seam between the executor and places where rows are: a source gives merged partials for a piece of a plan.
+
+Sources of one cube share its dictionaries, so that the groups of two sources merge by their codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Event
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from wolap.engine.distinct import count_distinct
+from wolap.engine.kernels import Groups, Predicate, Scan, Series, scan_groups
+from wolap.engine.keys import CodeDigit, Digit, TimeDigit, pack
+from wolap.engine.layout import Dictionaries, Layout
+from wolap.engine.members import Codes
+from wolap.model.aggregate import Partial
+from wolap.model.query import Filter, Query
+from wolap.planner.plan import Piece
+
+__all__ = ["MemorySource", "Partials", "Source"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partials:
+    """Merged partials by group: for each dimension of the report its codes (of time: its plain numbers)."""
+
+    dimensions: dict[str, np.ndarray]
+    series: dict[Partial, tuple[Series, pa.DataType]]
+    rows: int
+
+
+class Source(Protocol):
+    """What the executor needs of any place where rows are."""
+
+    def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
+        """The partials of a piece, grouped as the query asks, sorted from left to right. Raises PartialOverflow,
+        Cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemorySource:
+    """A layout in memory, of facts or of a projection."""
+
+    layout: Layout
+    dictionaries: Dictionaries
+
+    def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
+        """See Source."""
+        layout = self.layout
+        time = layout.time
+        start, stop = (0, layout.rows) if time is None else time.rows_in(piece.interval)
+        levels, digits = self._digits(query.group, start, stop)
+        scan = Scan(start, stop, pack(digits, start, stop), tuple(self._predicates(query.filters)), cancel)
+        groups, series = self.groups(scan, piece.partials)
+        split = scan.keys.split(groups.keys)
+        dimensions: dict[str, np.ndarray] = {}
+        for name, codes in zip(_digit_names(query.group, levels), split, strict=True):
+            if isinstance(name, str):
+                dimensions[name] = codes
+            else:
+                assert time is not None
+                parts = time.groups(name).parts
+                base = self._first_group(name, start, stop)
+                dimensions.update((level, parts[level][codes + base]) for level in name)
+        ordered = {name: dimensions[name] for name in query.group}
+        return Partials(ordered, dict(zip(piece.partials, series, strict=True)), len(groups.keys))
+
+    def groups(self, scan: Scan, partials: Iterable[Partial]) -> tuple[Groups, list[tuple[Series, pa.DataType]]]:
+        """The groups of a scan, with a series for each partial: sets are counted once the groups are known."""
+        columns = [(partial, self.layout.columns[partial]) for partial in partials]
+        groups = scan_groups(scan, [entry for entry in columns if entry[1].members is None])
+        plain = iter(groups.series)
+        series = [
+            next(plain) if column.members is None else count_distinct(scan, column, groups) for _, column in columns
+        ]
+        return groups, [(one, column.type) for one, (_, column) in zip(series, columns, strict=True)]
+
+    def _digits(self, group: tuple[str, ...], start: int, stop: int) -> tuple[tuple[str, ...], list[Digit]]:
+        """The time dimensions of a report, and its digits: time is one digit, where its first part stands."""
+        time = self.layout.time
+        levels = tuple(name for name in group if name not in self.dictionaries.members)
+        digits: list[Digit] = []
+        for name in _digit_names(group, levels):
+            if isinstance(name, str):
+                codes, table = self._codes(name)
+                digits.append(CodeDigit(codes, self.dictionaries.members[name].cardinality, table))
+            else:
+                assert time is not None
+                digits.append(self._time_digit(name, start, stop))
+        return levels, digits
+
+    def _time_digit(self, levels: tuple[str, ...], start: int, stop: int) -> TimeDigit:
+        """Only the groups of the rows that are read count, so that a short interval has small keys."""
+        assert self.layout.time is not None
+        found = self.layout.time.groups(levels)
+        first, last = _touched(found.buckets.offsets, start, stop)
+        groups = found.codes[first:last]
+        if not len(groups):
+            return TimeDigit(groups, found.buckets.offsets[:1], 0)
+        base = groups.min()
+        return TimeDigit(groups - base, found.buckets.offsets[first : last + 1], int(groups.max() - base) + 1)
+
+    def _first_group(self, levels: tuple[str, ...], start: int, stop: int) -> int:
+        assert self.layout.time is not None
+        found = self.layout.time.groups(levels)
+        first, last = _touched(found.buckets.offsets, start, stop)
+        return int(found.codes[first:last].min()) if last > first else 0
+
+    def _codes(self, name: str) -> tuple[Codes, Codes | None]:
+        """The codes of a dimension, or those of one that determines it with the table that leads up."""
+        if name in self.layout.codes:
+            return self.layout.codes[name], None
+        below = next(
+            child for child, above in self.dictionaries.parents if above == name and child in self.layout.codes
+        )
+        return self.layout.codes[below], self.dictionaries.parents[below, name]
+
+    def _predicates(self, filters: tuple[Filter, ...]) -> Iterable[Predicate]:
+        for predicate in filters:
+            members = self.dictionaries.members[predicate.dimension]
+            found = sorted({members.code(value) for value in predicate.values} - {-1})
+            kept = np.full(max(members.cardinality, 1), predicate.exclude)
+            kept[found] = not predicate.exclude
+            codes, table = self._codes(predicate.dimension)
+            if table is not None:
+                yield Predicate(codes, kept[table])
+            else:
+                few = tuple(found) if 0 < len(found) <= 4 else None
+                yield Predicate(codes, kept, few, predicate.exclude)
+
+
+def _touched(offsets: np.ndarray, start: int, stop: int) -> tuple[int, int]:
+    """The range of buckets that hold any row from `start` to `stop`."""
+    if stop <= start:
+        return 0, 0
+    first = int(np.searchsorted(offsets, np.int64(start), side="right")) - 1
+    return first, int(np.searchsorted(offsets, np.int64(stop)))
+
+
+def _digit_names(group: tuple[str, ...], levels: tuple[str, ...]) -> list[str | tuple[str, ...]]:
+    """The dimensions of a report as digits: all of time as one, where the first of it stands."""
+    names: list[str | tuple[str, ...]] = []
+    for name in group:
+        if name not in levels:
+            names.append(name)
+        elif name == levels[0]:
+            names.append(levels)
+    return names

@@ -1,0 +1,172 @@
+"""Time as an index over rows that are sorted by it.
+
+Rows lie in buckets: of facts each row is its own, of a projection all rows of one day or hour are together. A bucket
+is represented by the first instant that was seen in it, so that facts and projections are handled by the same code,
+and a coarser level is found by looking where the local period changes. What is known of a level (where each bucket
+begins, its calendar parts, the groups that a set of parts makes) is worked out when it is first asked for and kept;
+two threads that ask at once work out the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wolap.model.interval import Interval
+from wolap.model.level import INSTANT, SUB_DAY, common_level
+from wolap.model.zone import DAY, FIRST_INSTANT, HOUR, LAST_INSTANT, MINUTE, SECOND, Zone
+
+__all__ = ["Buckets", "TimeGroups", "TimeIndex", "local_to_instants"]
+
+Instants = np.ndarray[tuple[int], np.dtype[np.int64]]
+_SIZES = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Buckets:
+    """The non-empty buckets of one level in order: an instant in each, where its rows begin, the local time there."""
+
+    instants: Instants
+    offsets: np.ndarray
+    local: np.ndarray
+
+    def part(self, level: str) -> np.ndarray:
+        """A calendar part of each bucket, as the plain number of W7."""
+        local = self.local
+        if level in ("hour", "minute", "second"):
+            size, wrap = {"hour": (HOUR, 24), "minute": (MINUTE, 60), "second": (SECOND, 60)}[level]
+            return (local // size % wrap).astype(np.int32)
+        days = local // DAY
+        if level == "week":
+            return _iso_week(days)
+        months = days.astype("datetime64[D]").astype("datetime64[M]")
+        number = months.astype(np.int64)
+        if level == "day":
+            return (days - months.astype("datetime64[D]").astype(np.int64) + 1).astype(np.int32)
+        if level == "month":
+            return (number % 12 + 1).astype(np.int32)
+        if level == "quarter":
+            return (number % 12 // 3 + 1).astype(np.int32)
+        return (number // 12 + 1970).astype(np.int32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimeGroups:
+    """What a set of time dimensions groups by: for each bucket its group, for each group its parts, in their order."""
+
+    buckets: Buckets
+    codes: np.ndarray
+    parts: dict[str, np.ndarray]
+
+
+class TimeIndex:
+    """The time of a layout. `offsets` None: each row is a bucket of its own."""
+
+    __slots__ = ("_buckets", "_groups", "instants", "level", "offsets", "rows", "zone")
+
+    def __init__(self, instants: Instants, offsets: np.ndarray | None, level: str, zone: Zone) -> None:
+        self.instants = instants
+        self.offsets = offsets
+        self.level = level
+        self.zone = zone
+        self.rows = len(instants) if offsets is None else int(offsets[-1])
+        self._buckets: dict[str, Buckets] = {}
+        self._groups: dict[tuple[str, ...], TimeGroups] = {}
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in memory, of what was asked for so far."""
+        own = self.instants.nbytes + (0 if self.offsets is None else self.offsets.nbytes)
+        kept = list(self._buckets.values())
+        return own + sum(one.instants.nbytes + one.offsets.nbytes + one.local.nbytes for one in kept)
+
+    @property
+    def span(self) -> Interval:
+        """From the first instant to behind the last; empty without rows."""
+        if not len(self.instants):
+            return Interval(0, 0)
+        return Interval(int(self.instants[0]), int(self.instants[-1]) + 1)
+
+    def rows_in(self, interval: Interval) -> tuple[int, int]:
+        """The range of rows whose buckets begin in an interval."""
+        start = max(interval.start, FIRST_INSTANT)
+        end = min(interval.end, LAST_INSTANT + 1)
+        # An int64 scalar: a Python int would have the whole column converted (`performance.md` section 8).
+        first = int(np.searchsorted(self.instants, np.int64(start)))
+        last = max(int(np.searchsorted(self.instants, np.int64(end))), first)
+        return (first, last) if self.offsets is None else (int(self.offsets[first]), int(self.offsets[last]))
+
+    def buckets(self, level: str) -> Buckets:
+        """The buckets of a level that the index's own nests in."""
+        if level not in self._buckets:
+            self._buckets[level] = self._find_buckets(level)
+        return self._buckets[level]
+
+    def groups(self, levels: tuple[str, ...]) -> TimeGroups:
+        """The groups of a set of time dimensions, sorted by them from left to right."""
+        if levels not in self._groups:
+            self._groups[levels] = self._find_groups(levels)
+        return self._groups[levels]
+
+    def _find_buckets(self, level: str) -> Buckets:
+        instants = self.instants
+        if not len(instants):
+            return Buckets(instants, np.zeros(1, np.int64), instants)
+        zone = self.zone
+        first, changes, shifts = zone.changes(int(instants[0]), int(instants[-1]))
+        segment = np.searchsorted(np.asarray(changes, np.int64), instants, side="right")
+        local = instants + np.asarray((first, *shifts), np.int64)[segment]
+        if level == INSTANT:
+            begins = np.arange(len(instants))
+        else:
+            # A clock change that is no boundary of the level does not end a bucket.
+            cuts = [level in SUB_DAY or zone.is_boundary(level, change) for change in changes]
+            stretch = np.cumsum([0, *cuts])[segment]
+            period = _periods(level, local)
+            differs = (period[1:] != period[:-1]) | (stretch[1:] != stretch[:-1])
+            begins = np.concatenate(([0], np.flatnonzero(differs) + 1))
+        rows = begins if self.offsets is None else self.offsets[begins]
+        return Buckets(instants[begins], np.append(rows, self.rows).astype(np.int64), local[begins])
+
+    def _find_groups(self, levels: tuple[str, ...]) -> TimeGroups:
+        level = common_level(levels)
+        assert level is not None
+        buckets = self.buckets(level)
+        columns = [buckets.part(name) for name in levels]
+        packed = np.zeros(len(buckets.instants), np.int64)
+        for name, column in zip(levels, columns, strict=True):
+            packed = packed * (10_000 if name == "year" else 100) + column
+        keys, where, codes = np.unique(packed, return_index=True, return_inverse=True)
+        parts = {name: column[where] for name, column in zip(levels, columns, strict=True)}
+        return TimeGroups(buckets, codes.astype(np.uint32 if len(keys) > 1 << 16 else np.uint16), parts)
+
+
+def _periods(level: str, local: np.ndarray) -> np.ndarray:
+    if level in _SIZES:
+        return local // _SIZES[level]
+    days = local // DAY
+    if level == "week":
+        return (days + 3) // 7
+    months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    return months // {"month": 1, "quarter": 3, "year": 12}[level]
+
+
+def _iso_week(days: np.ndarray) -> np.ndarray:
+    """The ISO 8601 week of the year: that of the Thursday in it."""
+    thursday = (days + 3) // 7 * 7
+    first = thursday.astype("datetime64[D]").astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
+    return ((thursday - first) // 7 + 1).astype(np.int32)
+
+
+def local_to_instants(local: np.ndarray, zone: Zone) -> Instants:
+    """Local times as instants: the first of two in autumn, shifted on by the gap in spring (PEP 495)."""
+    if not len(local):
+        return local
+    low = max(int(local.min()) - DAY, FIRST_INSTANT)
+    high = min(int(local.max()) + DAY, LAST_INSTANT)
+    first, changes, shifts = zone.changes(low, high)
+    offsets = np.asarray((first, *shifts), np.int64)
+    # Each offset holds from the later of both clocks at its change on: up to there the older one is meant.
+    begins = np.asarray(changes, np.int64) + np.maximum(offsets[1:], offsets[:-1])
+    return local - offsets[np.searchsorted(begins, local, side="right")]

@@ -1,0 +1,276 @@
+"""Reads a request target: text to Target to Location to Query (`wire.md` sections 1 to 3).
+
+    /esm/v3/year/month.csv?platform=iOS&platform!=N/A&device&start=2024-07
+    └─base─┘└──path──┘ext  └─filter───┘ └─exclude──┘ include └─reserved──┘
+
+A target is decoded once: nothing after `split_target` knows of percent signs. Whether a key is a filter
+hangs on what lies on the path and below it, so reading needs the schema and who asks; the clock is an
+argument.
+
+Whatever comes in, a QueryError is all that comes out, in time linear in the length of the text. An error
+never holds what stands behind the words `access_token`, even where they were meant as something else (W54).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import unquote_to_bytes
+
+from wolap.errors import QueryError, UnknownResource, nearest, quote
+from wolap.model.forest import Forest
+from wolap.model.interval import Moment, moment_text, read_moment
+from wolap.model.principal import Principal
+from wolap.model.query import Filter, Query, settle
+from wolap.model.schema import RESERVED, Schema
+from wolap.model.span import default_start
+from wolap.model.tree import Path, path_text
+from wolap.model.zone import SECOND
+
+__all__ = ["Location", "Target", "locate", "read_format", "read_query", "split_target"]
+
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*", re.ASCII)
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SECRET = re.compile("access_token", re.IGNORECASE)
+_DIGITS = re.compile("[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A decoded target: the steps of its path, and key and value of each parameter, None for a bare key."""
+
+    segments: tuple[str, ...]
+    parameters: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where in a cube a target points: the steps below the base, and the extension of the last one."""
+
+    path: Path
+    extension: str | None
+
+
+def split_target(text: str) -> Target:
+    """Takes a target apart and decodes it (W5, W10).
+
+    Raises UnknownResource for a path and QueryError for a query string that cannot be decoded.
+    """
+    whole = text.partition("#")[0]
+    if origin := _ORIGIN.match(whole):
+        whole = whole[origin.end() :]
+    path, _, parameters = whole.partition("?")
+    try:
+        _check_encoding(path)
+        segments = [_decode(segment) for segment in path.removeprefix("/").split("/")]
+    except ValueError as error:
+        raise UnknownResource(f"the path cannot be read: {_reason(error)}") from None
+    if not segments[-1]:
+        segments.pop()
+    try:
+        _check_encoding(parameters)
+        pieces = [piece for piece in parameters.replace("+", " ").split("&") if piece]
+        return Target(tuple(segments), tuple(_read_parameter(piece) for piece in pieces))
+    except ValueError as error:
+        raise QueryError(f"the query string cannot be read: {_reason(error)}") from None
+
+
+def _check_encoding(text: str) -> None:
+    if _BROKEN_ESCAPE.search(text):
+        raise ValueError("a % stands for itself only as %25")
+    text.encode("utf-8")
+
+
+def _decode(text: str) -> str:
+    return unquote_to_bytes(text).decode("utf-8") if "%" in text else text
+
+
+def _read_parameter(piece: str) -> tuple[str, str | None]:
+    key, equals, value = piece.partition("=")
+    return _decode(key), _decode(value) if equals else None
+
+
+def _reason(error: ValueError) -> str:
+    return "it is not UTF-8" if isinstance(error, UnicodeError) else str(error)
+
+
+def locate(target: Target, schema: Schema) -> Location | None:
+    """The place in the cube, or None where the target is not under its base or an alias (W1, W40)."""
+    bases = [tuple(base.split("/")[1:]) for base in (schema.base, *schema.aliases)]
+    # The longest first, so that /esm/v1.2 is not the extension 2 of /esm/v1, nor /esm/v3 a step below /esm.
+    for base in sorted(bases, key=lambda base: (-len(base), -len(base[-1]))):
+        head, rest = target.segments[: len(base)], target.segments[len(base) :]
+        if head == base:
+            last, extension = _cut_extension(rest[-1], schema.names) if rest else ("", None)
+            return Location((*rest[:-1], last) if rest else (), extension)
+        if not rest and head[:-1] == base[:-1] and len(head) == len(base):
+            last, extension = _cut_extension(head[-1], base[-1:])
+            if last == base[-1]:
+                return Location((), extension)
+    return None
+
+
+def _cut_extension(segment: str, names: tuple[str, ...]) -> tuple[str, str | None]:
+    """A name and what follows its last dot, or the segment whole where that leaves no known name."""
+    name, _, extension = segment.rpartition(".")
+    return (name, extension) if segment not in names and name in names and extension else (segment, None)
+
+
+def read_format(target: Target) -> str | None:
+    """The value of `format`, whatever it is; None where it is absent or empty (W15, W23)."""
+    return _only(target, "format")
+
+
+def read_query(target: Target, location: Location, schema: Schema, principal: Principal, now: datetime) -> Query:
+    """The settled Query that a target asks at this moment. The caller's implied filters are not in it.
+
+    Raises UnknownResource for a path that this caller has not, QueryError for all else that is wrong.
+    """
+    forest = schema.forest(principal.audience)
+    if location.path not in forest:
+        raise _no_report(location.path, forest)
+    if sum(key == "access_token" for key, _ in target.parameters) > 1:
+        raise QueryError("access_token is given more than once; give it once")
+    read_format(target)
+    filters, include = _read_dimensions(target, location.path, schema, principal)
+    start, end = _read_interval(target, frozenset((*location.path, *include)) & schema.levels, schema, now)
+    query = Query(
+        location.path,
+        include=include,
+        filters=filters,
+        start=start,
+        end=end,
+        metrics=_read_metrics(target, location.path, forest, schema),
+        limit=_read_limit(target, schema),
+    )
+    return settle(query, schema)
+
+
+def _only(target: Target, name: str) -> str | None:
+    """The one value of a reserved key; an empty one is as if absent (W15)."""
+    values = [value for key, value in target.parameters if key == name and value]
+    if len(values) > 1:
+        raise QueryError(f"{name} is given {len(values)} times; give it once")
+    return values[0] if values else None
+
+
+def _shown(text: str) -> str:
+    """A piece of input for an error text, without what may be a credential."""
+    secret = _SECRET.search(text)
+    return quote(text[: secret.end()] + "…" if secret else text)
+
+
+def _no_report(path: Path, forest: Forest) -> UnknownResource:
+    known = 0
+    while path[: known + 1] in forest:
+        known += 1
+    step = path[known]
+    steps = [child[-1] for child in forest.children(path[:known])]
+    above = quote(path_text(path[:known])) if known else "the root"
+    possible = f"below {above} there are {nearest(step, steps)}" if steps else f"nothing is below {above}"
+    return UnknownResource(f"there is no report {_shown(path_text(path))}: {possible}, but not {_shown(step)}")
+
+
+def _read_dimensions(
+    target: Target, path: Path, schema: Schema, principal: Principal
+) -> tuple[list[Filter], tuple[str, ...]]:
+    """The filters and the included dimensions (W10 to W14)."""
+    groupable = {*path, *schema.forest(principal.audience).below(path)}
+    filterable = groupable.union(predicate.dimension for predicate in principal.filters)
+    include: dict[str, None] = {}
+    members: dict[tuple[str, bool], set[str]] = {}
+    for key, value in target.parameters:
+        if key in RESERVED:
+            continue
+        name = key.removesuffix("!")
+        if name not in filterable:
+            raise _impossible(key, path, filterable, schema)
+        if value:
+            if name in schema.levels:
+                raise QueryError(f"the time dimension {quote(name)} cannot be filtered; give start and end instead")
+            members.setdefault((name, name != key), set()).add(value)
+        elif name != key:
+            raise QueryError(f"{quote(key)} needs a value, as in {key}=…; {quote(name)} alone would include it")
+        elif name not in groupable:
+            possible = nearest(name, _in_order(groupable, schema))
+            raise QueryError(f"{quote(name)} can only be filtered here, not included; what can: {possible}")
+        else:
+            include[name] = None
+    filters = [Filter(name, frozenset(values), exclude) for (name, exclude), values in members.items()]
+    return filters, tuple(include)
+
+
+def _in_order(names: Iterable[str], schema: Schema) -> list[str]:
+    wanted = frozenset(names)
+    return [name for name in schema.names if name in wanted]
+
+
+def _impossible(key: str, path: Path, filterable: Iterable[str], schema: Schema) -> QueryError:
+    possible = nearest(key, (*_in_order(filterable, schema), *sorted(RESERVED)))
+    report = f"the report {quote(path_text(path))}" if path else "the root"
+    return QueryError(f"{_shown(key)} is no key for {report}; possible are {possible}")
+
+
+def _read_interval(
+    target: Target, levels: frozenset[str], schema: Schema, now: datetime
+) -> tuple[Moment | None, Moment | None]:
+    """The interval of a report with these time dimensions (W15 to W18)."""
+    start, end = _read_instant(target, "start", schema), _read_instant(target, "end", schema)
+    if levels:
+        if end is None:
+            end = Moment.of(now).instant(schema.zone) // SECOND * SECOND
+        if start is None:
+            start = default_start(levels, end, schema.zone, schema.time.default_spans if schema.time else {})
+    if start is not None and end is not None and start >= end:
+        shown = f"start {moment_text(start, schema.zone)} is not before end {moment_text(end, schema.zone)}"
+        raise QueryError(f"{shown}; an interval reaches from start up to but without end")
+    if not levels and not (schema.time and schema.time.everywhere):
+        return None, None
+    return None if start is None else Moment.at(start), None if end is None else Moment.at(end)
+
+
+def _read_instant(target: Target, name: str, schema: Schema) -> int | None:
+    text = _only(target, name)
+    if text is None:
+        return None
+    try:
+        return read_moment(text).instant(schema.zone)
+    except ValueError as error:
+        raise QueryError(f"{name} {_shown(text)} is {error}") from None
+
+
+def _read_metrics(target: Target, path: Path, forest: Forest, schema: Schema) -> tuple[str, ...] | None:
+    """The metrics that were named, in that order (W20); None where none was."""
+    named: dict[str, None] = {}
+    offered = forest.metrics(path, schema.metrics)
+    for key, value in target.parameters:
+        if key == "metrics" and value:
+            named.update(dict.fromkeys(value.split(",")))
+    for name in named:
+        if name not in offered:
+            raise _no_metric(name, path, forest, schema)
+    return tuple(named) or None
+
+
+def _no_metric(name: str, path: Path, forest: Forest, schema: Schema) -> QueryError:
+    here = f"this report has {nearest(name, forest.metrics(path, schema.metrics))}"
+    trees = [tree.name for tree in forest.trees if tree.metrics is None or name in tree.metrics]
+    if name not in schema.metrics or not trees:
+        return QueryError(f"there is no metric {_shown(name)}; {here}")
+    return QueryError(f"the metric {quote(name)} is not offered here but in the tree {nearest('', trees)}; {here}")
+
+
+def _read_limit(target: Target, schema: Schema) -> int:
+    """The number of records, cut to what the server allows (W22)."""
+    text = _only(target, "limit")
+    if text is None:
+        return min(schema.default_limit, schema.maximum_limit)
+    digits = text.lstrip("0")
+    if not _DIGITS.fullmatch(text) or not digits:
+        possible = f"give a whole number from 1 to {schema.maximum_limit}"
+        raise QueryError(f"limit {_shown(text)} is no number of records; {possible}")
+    if len(digits) > len(str(schema.maximum_limit)):
+        return schema.maximum_limit
+    return min(int(digits), schema.maximum_limit)

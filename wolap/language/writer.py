@@ -1,0 +1,62 @@
+"""Writes a request target: the mirror of reader.py, used for every link (W47, W48).
+
+A settled query has one text. Filters come first, in the order of the path, the included dimensions, the
+schema; then what is included, as bare keys; then `start`, `end`, `limit` and `metrics`. What stands in the
+text is what was used: reading it back gives the same query, at any later time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import quote
+
+from wolap.model.interval import moment_text
+from wolap.model.member import Member, member_text
+from wolap.model.query import Filter, Query
+from wolap.model.schema import Dimension, Schema
+
+__all__ = ["write_path", "write_query"]
+
+# Besides letters, digits and _ . - ~ these need no escape: N/A, 10:05:00 and (empty) stay readable.
+_PLAIN = ":/,()"
+
+
+def write_path(path: Sequence[str], schema: Schema) -> str:
+    """The address of a report without a query string."""
+    return "".join((schema.base, *(f"/{quote(step, safe='')}" for step in path)))
+
+
+def write_query(query: Query, schema: Schema) -> str:
+    """The target of a settled query with everything that was used, said or implied (W47)."""
+    parameters = list(_filter_parameters(query, schema))
+    parameters += [quote(name) for name in query.include]
+    for name, moment in (("start", query.start), ("end", query.end)):
+        if moment is not None:
+            text = moment_text(moment.instant(schema.zone), schema.zone)
+            parameters.append(f"{name}={quote(text, safe=_PLAIN)}")
+    if query.limit is not None:
+        parameters.append(f"limit={query.limit}")
+    parameters += [f"metrics={quote(name)}" for name in query.metrics or ()]
+    path = write_path(query.path, schema)
+    return f"{path}?{'&'.join(parameters)}" if parameters else path
+
+
+def _filter_parameters(query: Query, schema: Schema) -> Iterable[str]:
+    """`d=v` and `d!=v` for each member, sorted by place of the dimension, then `=` first, then by text."""
+    places = {name: place for place, name in enumerate(dict.fromkeys((*query.group, *schema.names)))}
+
+    def place(predicate: Filter) -> tuple[int, bool]:
+        return places[predicate.dimension], predicate.exclude
+
+    for predicate in sorted(query.filters, key=place):
+        dimension = schema.dimension(predicate.dimension)
+        sign = "!=" if predicate.exclude else "="
+        for text in sorted(_text(value, dimension) for value in predicate.values):
+            yield f"{quote(dimension.name)}{sign}{quote(text, safe=_PLAIN)}"
+
+
+def _text(value: Member, dimension: Dimension) -> str:
+    """How a member is named in a filter: null and the empty string by their labels (W30)."""
+    if value is None:
+        return dimension.null
+    return member_text(dimension.kind, value) or dimension.empty

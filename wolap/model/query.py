@@ -1,0 +1,230 @@
+"""A query as a value: what to group by, what to keep, over which time, which metrics, how many records.
+
+A Query knows no schema; strings are understood when it is made and are typed values from then on. `settle` holds it
+against a schema once: names that exist, members of the right kind, instants on the cube's clock. All later stages
+take a settled query. Filters are a set of predicates joined by AND, at most one IN and one NOT IN for a dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+from wolap.errors import QueryError, nearest, quote
+from wolap.model.interval import EVERYTHING, Interval, Moment, moment_text
+from wolap.model.member import Member, canonical_member, member_text
+from wolap.model.schema import Schema
+from wolap.model.tree import path_text, read_path
+
+__all__ = ["Filter", "Query", "conjunction", "interval_of", "settle"]
+
+_SCALARS = (str, int, float, Decimal, date, timedelta, type(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`dimension IN values`, or NOT IN where `exclude` is set. None among the values is the null member."""
+
+    dimension: str
+    values: frozenset[Member]
+    exclude: bool = False
+
+    def __str__(self) -> str:
+        shown = ", ".join(sorted("null" if value is None else str(value) for value in self.values)[:8])
+        return f"{self.dimension} {'not in' if self.exclude else 'in'} ({shown})"
+
+
+Values = Member | Iterable[Member]
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Query:
+    """What is asked of a cube.
+
+    `path` names the dimensions to group by (`"year/month"`, or a tuple), `include` more of them that follow it;
+    `where` and `where_not` keep or drop members, one or several for a dimension; `start` and `end` bound the time,
+    half-open, as ISO 8601 text or dates; `metrics` None takes what the default projection offers (W21); `limit` None is
+    no limit. Raises QueryError for a date that is none and for a filter without a value.
+    """
+
+    path: tuple[str, ...]
+    include: tuple[str, ...]
+    filters: tuple[Filter, ...]
+    start: Moment | None
+    end: Moment | None
+    metrics: tuple[str, ...] | None
+    limit: int | None
+
+    def __init__(
+        self,
+        path: str | Iterable[str] = (),
+        *,
+        where: Mapping[str, Values] | None = None,
+        where_not: Mapping[str, Values] | None = None,
+        include: str | Iterable[str] = (),
+        start: str | date | Moment | None = None,
+        end: str | date | Moment | None = None,
+        metrics: str | Iterable[str] | None = None,
+        limit: int | None = None,
+        filters: Iterable[Filter] = (),
+    ) -> None:
+        steps = read_path(path) if isinstance(path, str) else tuple(path)
+        more = (include,) if isinstance(include, str) else tuple(include)
+        named = (metrics,) if isinstance(metrics, str) else metrics
+        said = [Filter(name, _values(name, values)) for name, values in (where or {}).items()]
+        said += [Filter(name, _values(name, values), True) for name, values in (where_not or {}).items()]
+        assign = object.__setattr__
+        assign(self, "path", steps)
+        assign(self, "include", tuple(name for name in dict.fromkeys(more) if name not in steps))
+        assign(self, "filters", conjunction((*said, *filters)))
+        assign(self, "start", _moment("start", start))
+        assign(self, "end", _moment("end", end))
+        assign(self, "metrics", None if named is None else tuple(dict.fromkeys(named)))
+        assign(self, "limit", limit)
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """The dimensions of the report, in its order: the path's, then the included ones."""
+        return self.path + self.include
+
+    def restrict(self, filters: Iterable[Filter]) -> Query:
+        """The same query with more predicates ANDed to it."""
+        more = tuple(filters)
+        return _with(self, filters=conjunction((*self.filters, *more))) if more else self
+
+    def __str__(self) -> str:
+        parts = [path_text(self.group) or "totals"]
+        parts += [", ".join(self.metrics)] if self.metrics else []
+        parts += [str(predicate) for predicate in self.filters]
+        return " · ".join(parts)
+
+
+def _with(query: Query, **changes: object) -> Query:
+    """A copy with some fields replaced; `dataclasses.replace` would call the reading constructor."""
+    copy = object.__new__(Query)
+    for name in Query.__dataclass_fields__:
+        object.__setattr__(copy, name, changes.get(name, getattr(query, name)))
+    return copy
+
+
+def _values(dimension: str, values: Values) -> frozenset[Member]:
+    if isinstance(values, _SCALARS):
+        return frozenset((values,))
+    members = frozenset(values)
+    if not members:
+        raise QueryError(f"the filter on {quote(dimension)} has no value; give at least one member")
+    return members
+
+
+def _moment(name: str, value: str | date | Moment | None) -> Moment | None:
+    if value is None:
+        return None
+    try:
+        return Moment.of(value)
+    except ValueError as error:
+        raise QueryError(f"{name} {quote(str(value))}: {error}") from None
+
+
+def conjunction(filters: Iterable[Filter]) -> tuple[Filter, ...]:
+    """Predicates joined by AND, in canonical form: sorted by dimension, IN before NOT IN, one of each at most.
+
+    Two INs that share no member become `IN a AND NOT IN a`, which nothing satisfies and which can be written down.
+    """
+    merged: dict[tuple[str, bool], frozenset[Member]] = {}
+    for predicate in filters:
+        key = (predicate.dimension, predicate.exclude)
+        if key not in merged:
+            merged[key] = predicate.values
+        elif predicate.exclude:
+            merged[key] |= predicate.values
+        elif common := merged[key] & predicate.values:
+            merged[key] = common
+        else:
+            excluded = (predicate.dimension, True)
+            merged[excluded] = merged.get(excluded, frozenset()) | merged[key]
+    return tuple(Filter(name, values, exclude) for (name, exclude), values in sorted(merged.items(), key=_key))
+
+
+def _key(entry: tuple[tuple[str, bool], frozenset[Member]]) -> tuple[str, bool]:
+    return entry[0]
+
+
+def settle(query: Query, schema: Schema) -> Query:
+    """The query with members of the right kind and instants on the cube's clock.
+
+    Raises QueryError for a name that does not exist (listing what does), a filter on a time dimension, an interval that
+    is empty or on a cube without time, a limit below 1.
+    """
+    _check_names(query, schema)
+    start, end = _settle_moment("start", query.start, schema), _settle_moment("end", query.end, schema)
+    if start is not None and end is not None and start.microseconds >= end.microseconds:
+        zone = schema.zone
+        raise QueryError(
+            f"start {moment_text(start.microseconds, zone)} is not before end {moment_text(end.microseconds, zone)}; "
+            "an interval is half-open, from start up to but without end"
+        )
+    if query.limit is not None and query.limit < 1:
+        raise QueryError(f"limit {query.limit} is below 1; give a whole number from 1, or none")
+    filters = [
+        replace(
+            predicate,
+            values=frozenset(_settle_member(schema, predicate.dimension, value) for value in predicate.values),
+        )
+        for predicate in query.filters
+    ]
+    return _with(query, filters=conjunction(filters), start=start, end=end)
+
+
+def _settle_moment(name: str, moment: Moment | None, schema: Schema) -> Moment | None:
+    if moment is None:
+        return None
+    if schema.time is None:
+        raise QueryError(f"{name} is given, but {quote(schema.name)} has no time")
+    try:
+        return Moment.at(moment.instant(schema.zone))
+    except ValueError as error:
+        raise QueryError(f"{name}: {error}") from None
+
+
+def _settle_member(schema: Schema, dimension: str, value: Member) -> Member:
+    declared = schema.dimension(dimension)
+    member = canonical_member(declared.kind, value)
+    if member is None or member_text(declared.kind, member) == declared.null:
+        return None
+    return "" if declared.kind == "text" and member == declared.empty else member
+
+
+def _check_names(query: Query, schema: Schema) -> None:
+    seen: set[str] = set()
+    for name in query.group:
+        if name not in schema.names:
+            raise QueryError(f"there is no dimension {quote(name)}; the dimensions are {nearest(name, schema.names)}")
+        if name in seen:
+            raise QueryError(f"the dimension {quote(name)} is named twice in {quote(path_text(query.path))}")
+        seen.add(name)
+    for predicate in query.filters:
+        name = predicate.dimension
+        if name in schema.levels:
+            raise QueryError(
+                f"the time dimension {quote(name)} cannot be filtered by value; give start and end instead"
+            )
+        if name not in schema.names:
+            possible = nearest(name, (dimension.name for dimension in schema.dimensions))
+            raise QueryError(f"there is no dimension {quote(name)} to filter; the dimensions are {possible}")
+    if query.metrics is not None:
+        for name in query.metrics:
+            if name not in schema.metrics:
+                raise QueryError(f"there is no metric {quote(name)}; the metrics are {nearest(name, schema.metrics)}")
+        if not query.metrics:
+            raise QueryError(
+                f"no metric is asked for; the metrics are {nearest('', schema.metrics)}, or leave them out"
+            )
+
+
+def interval_of(query: Query) -> Interval:
+    """The instants that a settled query counts; everything where neither bound was given."""
+    start = EVERYTHING.start if query.start is None else query.start.microseconds
+    end = EVERYTHING.end if query.end is None else query.end.microseconds
+    return Interval(start, end)

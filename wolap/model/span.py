@@ -1,0 +1,79 @@
+"""Default intervals: how far back a report looks when nobody says (W17)."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wolap.model.level import LEVELS, common_level
+from wolap.model.zone import (
+    DAY,
+    FIRST_INSTANT,
+    HOUR,
+    LAST_INSTANT,
+    MINUTE,
+    SECOND,
+    Zone,
+    to_datetime,
+    to_microseconds,
+)
+
+__all__ = ["DEFAULT_SPANS", "Span", "default_start"]
+
+_SPAN = re.compile(r"([1-9]\d{0,5}) (second|minute|hour|day|week|month|quarter|year)s?", re.ASCII)
+_SIZES = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY, "week": 7 * DAY}
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A length on the calendar, such as `1 month`: the last day of a shorter month where the day is missing."""
+
+    count: int
+    level: str
+
+    @classmethod
+    def parse(cls, text: str) -> Span:
+        """`3 months` as a Span. Raises ValueError for anything else."""
+        if match := _SPAN.fullmatch(text):
+            return cls(int(match[1]), match[2])
+        raise ValueError("not a span; write a number and a level, such as 3 months")
+
+    def before(self, local: int) -> int:
+        """The local time that lies this far back, never before year 1."""
+        if self.level in _SIZES:
+            return max(local - self.count * _SIZES[self.level], FIRST_INSTANT)
+        moment = to_datetime(local)
+        months = moment.year * 12 + moment.month - 1 - self.count * _MONTHS[self.level]
+        if months < 12:
+            return FIRST_INSTANT
+        year, month = divmod(months, 12)
+        day = min(moment.day, monthrange(year, month + 1)[1])
+        return to_microseconds(moment.replace(year=year, month=month + 1, day=day))
+
+
+# By the finest level in the report: how far back from the end, and what that is floored to.
+DEFAULT_SPANS = {
+    "second": (Span(1, "hour"), "minute"),
+    "minute": (Span(1, "hour"), "minute"),
+    "hour": (Span(1, "day"), "hour"),
+    "day": (Span(1, "month"), "day"),
+    "week": (Span(1, "month"), "day"),
+    "month": (Span(1, "month"), "day"),
+    "quarter": (Span(5, "year"), "year"),
+    "year": (Span(5, "year"), "year"),
+}
+
+
+def default_start(levels: frozenset[str], end: int, zone: Zone, own: Mapping[str, Span]) -> int:
+    """The default start of a report with these time dimensions that ends at the instant `end`.
+
+    `own` holds the spans that a schema sets itself, by level.
+    """
+    finest = next(level for level in LEVELS if level in levels)
+    span, floor = DEFAULT_SPANS[finest]
+    local = own.get(finest, span).before(min(max(zone.local(end), FIRST_INSTANT), LAST_INSTANT))
+    start = zone.floor(floor, zone.instant(local))
+    return min(max(start, FIRST_INSTANT), end - 1) if common_level(levels) else start

@@ -1,0 +1,248 @@
+"""Time zones as the offsets that really were in force.
+
+An instant is a count of microseconds since 1970-01-01T00:00:00 UTC; a local time is the same count on the
+clock of a zone, `instant + offset`. Between two changes of the clock the offset is constant, so a zone is a
+short list of changes: found once a year and zone by looking at each day and halving, from the standard library's
+`zoneinfo` alone. Planner and kernels read the same list and so can never disagree on where a bucket ends.
+
+A bucket of a level is a longest run of instants with the same local period; below the day it also ends where
+the clock changes. The repeated hour of autumn is thus two buckets that carry one name (`planner.md` rule 6).
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from wolap.model.level import INSTANT, SUB_DAY
+
+__all__ = [
+    "DAY",
+    "FIRST_INSTANT",
+    "HOUR",
+    "LAST_INSTANT",
+    "MINUTE",
+    "SECOND",
+    "Zone",
+    "to_datetime",
+    "to_microseconds",
+]
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a clock without zone is what local times are counted on
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_SIZES = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY}
+_OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
+_NO_CLOCK_CHANGES_BEFORE = 1800
+
+FIRST_INSTANT = (datetime(1, 1, 1) - _EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
+LAST_INSTANT = (datetime(9999, 12, 31, 23, 59, 59, 999_999) - _EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
+
+
+def to_datetime(microseconds: int) -> datetime:
+    """A count of microseconds as a datetime without zone, inside the years 1 to 9999."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """A datetime without zone as microseconds since 1970-01-01T00:00:00."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """An IANA name such as `Europe/Berlin`, or a fixed offset such as `-08:00`.
+
+    Raises ValueError, with a text for people, for a name that is neither.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        _rules(self.name)
+
+    def offset(self, instant: int) -> int:
+        """Microseconds to add to an instant for the local time."""
+        rules = _rules(self.name)
+        if isinstance(rules, timezone):
+            return _microseconds(rules.utcoffset(None))
+        first, changes, offsets = _changes_of_year(self.name, _year_of(instant))
+        index = bisect_right(changes, instant)
+        return offsets[index - 1] if index else first
+
+    def changes(self, start: int, end: int) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """The offset at `start`, the instants in `(start, end]` where it changes, the offset from each on."""
+        first = self.offset(start)
+        if isinstance(_rules(self.name), timezone):
+            return first, (), ()
+        instants: list[int] = []
+        offsets: list[int] = []
+        for year in range(max(_year_of(start), _NO_CLOCK_CHANGES_BEFORE), _year_of(end) + 1):
+            _, of_year, to = _changes_of_year(self.name, year)
+            for instant, offset in zip(of_year, to, strict=True):
+                if start < instant <= end:
+                    instants.append(instant)
+                    offsets.append(offset)
+        return first, tuple(instants), tuple(offsets)
+
+    def local(self, instant: int) -> int:
+        """The local time of an instant."""
+        return instant + self.offset(instant)
+
+    def instant(self, local: int) -> int:
+        """The instant of a local time: the first of two in autumn, shifted on by the gap in spring (PEP 495)."""
+        rules = _rules(self.name)
+        return local - _microseconds(rules.utcoffset(to_datetime(local)))
+
+    def period(self, level: str, instant: int) -> int:
+        """A number that all instants of one local period share, rising with time."""
+        return _period(level, self.local(instant))
+
+    def is_boundary(self, level: str, instant: int) -> bool:
+        """Whether a bucket of the level begins at this instant."""
+        if level == INSTANT or instant <= FIRST_INSTANT:
+            return True
+        before, at = self.offset(instant - 1), self.offset(instant)
+        if level in SUB_DAY and before != at:
+            return True
+        return _period(level, instant - 1 + before) != _period(level, instant + at)
+
+    def floor(self, level: str, instant: int) -> int:
+        """The start of the bucket that an instant lies in."""
+        if level == INSTANT:
+            return instant
+        offset = self.offset(instant)
+        start = _period_start(level, _period(level, instant + offset)) - offset
+        start = max(start, FIRST_INSTANT)
+        _, changes, _ = self.changes(start, instant)
+        for change in reversed(changes):
+            return change if self.is_boundary(level, change) else self.floor(level, change - 1)
+        return start
+
+    def ceiling(self, level: str, instant: int) -> int:
+        """The first boundary of the level at an instant or after it."""
+        if self.is_boundary(level, instant):
+            return instant
+        offset = self.offset(instant)
+        end = min(_period_start(level, _period(level, instant + offset) + 1) - offset, LAST_INSTANT)
+        _, changes, _ = self.changes(instant, end)
+        for change in changes:
+            return change if self.is_boundary(level, change) else self.ceiling(level, change)
+        return end
+
+    def repeats(self, level: str, start: int, end: int) -> bool:
+        """Whether, inside `(start, end)`, one name of a local period is given to two buckets of the level."""
+        if level == INSTANT:
+            return False
+        _, changes, _ = self.changes(start, end - 1)
+        return any(
+            self.is_boundary(level, change)
+            and self.period(level, change) <= _period(level, change - 1 + self.offset(change - 1))
+            for change in changes
+        )
+
+
+def _microseconds(offset: timedelta | None) -> int:
+    return 0 if offset is None else offset // timedelta(microseconds=1)
+
+
+def _year_of(instant: int) -> int:
+    if instant <= FIRST_INSTANT:
+        return 1
+    return to_datetime(min(instant, LAST_INSTANT)).year
+
+
+@cache
+def _rules(name: str) -> tzinfo:
+    if name in ("UTC", "Z"):
+        return UTC
+    if match := _OFFSET.fullmatch(name):
+        sign, hours, minutes = match.groups()
+        if int(hours) < 24 and int(minutes) < 60:
+            offset = timedelta(hours=int(hours), minutes=int(minutes))
+            return timezone(-offset if sign == "-" else offset)
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            "not a time zone; possible are IANA names such as Europe/Berlin and offsets such as -08:00 "
+            "(names need the system's zone data or the package tzdata)"
+        ) from error
+
+
+@lru_cache(maxsize=65536)
+def _changes_of_year(name: str, year: int) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """The offset at the start of a UTC year, and the changes within it, found day by day and then by halving."""
+    rules = _rules(name)
+
+    def offset_at(instant: int) -> int:
+        # The first and the last day of the calendar have no room for an offset; nothing changes there.
+        inside = min(max(instant, FIRST_INSTANT + DAY), LAST_INSTANT - DAY)
+        moment = rules.fromutc(to_datetime(inside).replace(tzinfo=rules))
+        return _microseconds(moment.utcoffset())
+
+    start = to_microseconds(datetime(year, 1, 1))  # noqa: DTZ001
+    first = offset_at(start)
+    if year < _NO_CLOCK_CHANGES_BEFORE:
+        return first, (), ()
+    changes: list[int] = []
+    offsets: list[int] = []
+    if offset_at(start - SECOND) != first:
+        changes.append(start)
+        offsets.append(first)
+    low, before = start, first
+    end = to_microseconds(datetime(year, 12, 31)) + DAY - SECOND  # noqa: DTZ001
+    while low < end:
+        high = min(low + DAY, end)
+        if (after := offset_at(high)) != before:
+            changes.append(_halve(offset_at, low, high, before))
+            offsets.append(after)
+            before = after
+        low = high
+    return first, tuple(changes), tuple(offsets)
+
+
+def _halve(offset_at: Callable[[int], int], low: int, high: int, before: int) -> int:
+    """The first whole second in `(low, high]` at which the offset is no longer `before`."""
+    while high - low > SECOND:
+        middle = low + (high - low) // (2 * SECOND) * SECOND
+        if offset_at(middle) == before:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _period(level: str, local: int) -> int:
+    if level in _SIZES:
+        return local // _SIZES[level]
+    days = local // DAY
+    if level == "week":
+        return (days + 3) // 7
+    day = date.fromordinal(min(max(days + _EPOCH_ORDINAL, 1), date.max.toordinal()))
+    if level == "month":
+        return day.year * 12 + day.month - 1
+    if level == "quarter":
+        return day.year * 4 + (day.month - 1) // 3
+    return day.year
+
+
+def _period_start(level: str, period: int) -> int:
+    if level in _SIZES:
+        return period * _SIZES[level]
+    if level == "week":
+        return (period * 7 - 3) * DAY
+    months = period * {"month": 1, "quarter": 3, "year": 12}[level]
+    year, month = divmod(months, 12)
+    if year > 9999:
+        return LAST_INSTANT + 1
+    return (date(year, month + 1, 1).toordinal() - _EPOCH_ORDINAL) * DAY

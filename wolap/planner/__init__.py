@@ -1,0 +1,1 @@
+"""What to do: which projection answers a query, and why. Pure functions of values, standard library only."""

@@ -1,0 +1,138 @@
+"""A Plan is a value that says what will be done, and is its own explanation.
+
+It names the pieces to read and the query as it will be run (implied filters in, metrics chosen, interval as used), with
+every number that the choice rested on. When it was made to explain, it lists every candidate: chosen, dearer, or
+rejected with all reasons, each with the smallest change that would remove it. `str(plan)` is that, for people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from wolap.model.aggregate import Partial
+from wolap.model.interval import EVERYTHING, Interval, moment_text
+from wolap.model.query import Query
+from wolap.model.zone import Zone
+
+__all__ = ["REASONS", "Candidate", "Cost", "Piece", "Plan", "Reason"]
+
+# Every reason that a candidate can be rejected for, and what it means (`planner.md`).
+REASONS = {
+    "metric_missing": "a partial that the metric is finished from is not stored",
+    "metric_not_mergeable": "several stored rows would make one group, and the metric cannot be merged",
+    "needs_exact_grain": "the metric cannot be merged, so only a projection of just this grain has it",
+    "dimension_missing": "a dimension of the report is neither stored nor determined by one that is",
+    "filter_dimension_missing": "a filtered dimension is neither stored nor determined by one that is",
+    "level_too_coarse": "the stored time buckets are larger than the report's",
+    "level_not_nested": "the stored time buckets cross the ends of the report's",
+    "interval_unaligned": "the interval begins or ends inside a stored time bucket",
+    "coverage_gap": "part of the interval is not stored",
+    "not_built": "it is declared, but not built",
+    "over_scan_cap": "more facts would be read than the cap allows",
+    "over_row_cap": "more groups would come out than the cap allows",
+    "over_memory": "more memory would be needed than the cap allows",
+    "cheaper_exists": "it would be right, but another is cheaper",
+    "disabled": "the cube is strict: facts are not asked",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a candidate is not the one: a code of REASONS, what is in the way, what would remove it."""
+
+    code: str
+    subject: str
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The terms of a cost (`planner.md` rule 16), and their sum in nanoseconds as the model has it."""
+
+    rows: int
+    bytes_per_row: int
+    groups: int
+    nanoseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One projection that was looked at. `cost` is None where it cannot answer."""
+
+    projection: str
+    rows: int | None
+    reasons: tuple[Reason, ...]
+    cost: Cost | None = None
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows of one projection over one interval; each instant of the plan's interval is in just one piece."""
+
+    projection: str
+    interval: Interval
+    partials: tuple[Partial, ...]
+    refreshed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done for a query.
+
+    `query` is the one that is run: settled, with the caller's implied filters. `metrics` come out, in this order.
+    `groups` and `memory` (bytes) are estimates; `widened` tells that the interval grew to what is stored (W19).
+    """
+
+    query: Query
+    metrics: tuple[str, ...]
+    interval: Interval
+    pieces: tuple[Piece, ...]
+    cost: Cost
+    groups: int
+    memory: int
+    zone: Zone
+    widened: bool = False
+    version: int = 0
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def refreshed(self) -> datetime | None:
+        """When the oldest piece was made; None where that is not known."""
+        known = [piece.refreshed for piece in self.pieces if piece.refreshed is not None]
+        return min(known) if len(known) == len(self.pieces) and known else None
+
+    def __str__(self) -> str:
+        head = f"{self._head()}\n" + "\n".join(_candidate_lines(self.candidates))
+        return head.rstrip("\n")
+
+    def _head(self) -> str:
+        group = "/".join(self.query.group) or "totals"
+        filters = [str(predicate) for predicate in self.query.filters]
+        return " · ".join((group, ", ".join(self.metrics), *filters, self._interval()))
+
+    def _interval(self) -> str:
+        if self.interval == EVERYTHING:
+            return "all time"
+        start, end = self.interval.start, self.interval.end
+        first = "" if start == EVERYTHING.start else f"from {moment_text(start, self.zone)}"
+        last = "" if end == EVERYTHING.end else f"until {moment_text(end, self.zone)}"
+        return " ".join(filter(None, (first, last, "(widened to what is stored)" if self.widened else "")))
+
+
+def _candidate_lines(candidates: tuple[Candidate, ...]) -> list[str]:
+    width = max((len(candidate.projection) for candidate in candidates), default=0)
+    lines = []
+    for candidate in candidates:
+        mark = "✓" if candidate.chosen else "·" if candidate.cost else "✗"
+        rows = "not built" if candidate.rows is None else f"{candidate.rows:,} rows"
+        head = f"{mark} {candidate.projection:<{width}} {rows:>18}   "
+        said = [reason.text for reason in candidate.reasons]
+        if candidate.cost is not None:
+            said.insert(0, f"{candidate.cost.nanoseconds / 1e6:.3g} ms estimated")
+        lines.append(head + " · ".join(said))
+        remedies = dict.fromkeys(reason.remedy for reason in candidate.reasons if reason.remedy)
+        lines += [f"{'':{len(head)}}→ {remedy}" for remedy in remedies]
+    return lines

@@ -1,0 +1,90 @@
+"""A result with its links: what every representation of a report is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wolap.cube import Result
+from wolap.engine.execute import Report
+from wolap.language.writer import write_path, write_query
+from wolap.model.level import LEVELS
+from wolap.model.query import Query
+from wolap.model.schema import Schema
+from wolap.model.tree import Path
+from wolap.model.zone import to_datetime
+
+__all__ = ["Link", "Resource", "describe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where to go, and the dimension that is gained or given up there."""
+
+    href: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource:
+    """A report with its links. `file_name` is what it is saved as, without extension (W44)."""
+
+    href: str
+    roll_up: Link | None
+    drill_down: tuple[Link, ...]
+    report: Report
+    file_name: str
+    native_numbers: bool = False
+
+
+def describe(
+    result: Result, schema: Schema, *, parent: Path | None, children: Iterable[Path], root: str = ""
+) -> Resource:
+    """The resource of a result.
+
+    `parent` and `children` are the paths that the caller may follow (W48); `root` is what a server has mounted the
+    cube under.
+    """
+    plan = result.plan
+    query = plan.query
+    used = Query(
+        query.path,
+        include=query.include,
+        filters=query.filters,
+        start=query.start,
+        end=query.end,
+        metrics=plan.metrics,
+        limit=query.limit,
+    )
+    return Resource(
+        href=root + write_query(used, schema),
+        roll_up=None if parent is None else Link(root + write_path(parent, schema), _name(parent, schema)),
+        drill_down=tuple(Link(root + write_path(child, schema), child[-1]) for child in children),
+        report=result.report,
+        file_name=_file_name(used, schema),
+        native_numbers=schema.native_numbers,
+    )
+
+
+def _name(path: Path, schema: Schema) -> str:
+    return path[-1] if path else schema.name
+
+
+def _file_name(query: Query, schema: Schema) -> str:
+    """`<prefix>__<start-date>_<end-date>[_<filter values joined by ,>]_<limit>`, safe for a file name (W44)."""
+    parts = []
+    if query.start is not None and query.end is not None and any(level in query.group for level in LEVELS):
+        bounds = (query.start.microseconds, query.end.microseconds)
+        parts += [to_datetime(schema.zone.local(bound)).date().isoformat() for bound in bounds]
+    values = [text for predicate in query.filters for text in sorted(map(str, predicate.values - {None}))]
+    if values:
+        parts.append(_safe(",".join(values))[:100])
+    if query.limit is not None:
+        parts.append(str(query.limit))
+    return f"{_safe(schema.file_prefix)}__{'_'.join(parts)}"
+
+
+def _safe(text: str) -> str:
+    """Letters, digits and a few signs of ASCII; a dash for all else, so that no path and no header can be made of
+    it."""
+    return "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._,-") else "-" for sign in text)

@@ -1,0 +1,85 @@
+"""Facts in files: Parquet, Arrow IPC or CSV; one file, a folder of them, or a glob.
+
+Only the columns that are asked for are read. Files of one source may differ in the order of their columns and in the
+width of their numbers; a column that some of them lack is null there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from glob import glob, has_magic
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from wolap.errors import Problem, SchemaError, nearest, quote
+
+__all__ = ["FORMATS", "read_facts"]
+
+# File endings and the name that pyarrow has for each format.
+FORMATS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "ipc",
+    ".ipc": "ipc",
+    ".feather": "ipc",
+    ".csv": "csv",
+    ".tsv": "csv",
+}
+
+
+def read_facts(where: str, folder: Path, columns: Collection[str] | None = None) -> pa.Table:
+    """The facts that `where` names (a file, a folder or a glob, relative to `folder`), only these columns of them.
+
+    Raises SchemaError where there is no such file, its format is unknown or unreadable. Columns that no file has are
+    left out: who reads the table says which are missing.
+    """
+    files = _files(where, folder)
+    endings = {path.suffix.lower() for path in files}
+    kinds = {FORMATS[ending] for ending in endings}
+    if len(kinds) > 1:
+        found = f"{quote(where)} holds files of several formats ({', '.join(sorted(endings))})"
+        raise SchemaError([Problem("facts", found, "a glob that names one of them, such as *.parquet")])
+    try:
+        return _read(files, kinds.pop(), ".tsv" in endings, columns)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError) as error:
+        raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {str(error)[:300]}")]) from None
+
+
+def _read(files: list[Path], kind: str, tabs: bool, columns: Collection[str] | None) -> pa.Table:
+    own: object = kind
+    if kind == "csv":
+        from pyarrow import csv  # noqa: PLC0415 - only who reads CSV pays for it
+
+        own = pads.CsvFileFormat(parse_options=csv.ParseOptions(delimiter="\t" if tabs else ","))
+    parts = [pads.dataset(str(path), format=own) for path in files]
+    schema = pa.unify_schemas([part.schema for part in parts], promote_options="permissive")
+    whole = pads.dataset([str(path) for path in files], format=own, schema=schema)
+    kept = None if columns is None else [name for name in dict.fromkeys(columns) if name in schema.names]
+    # Without a single column the number of rows would be lost.
+    return whole.to_table(columns=kept or None)
+
+
+def _files(where: str, folder: Path) -> list[Path]:
+    path = folder / where
+    if path.is_dir():
+        found = sorted(one for one in path.rglob("*") if one.suffix.lower() in FORMATS and one.is_file())
+        if not found:
+            expected = f"files ending in {', '.join(FORMATS)}"
+            raise SchemaError([Problem("facts", f"the folder {quote(where)} holds no facts", expected)])
+        return found
+    if path.is_file():
+        found = [path]
+    elif has_magic(where):
+        found = sorted(Path(one) for one in glob(str(path), recursive=True) if Path(one).is_file())
+    else:
+        found = []
+    if not found:
+        near = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        beside = f"beside it are {nearest(path.name, near)}" if near else "its folder does not exist either"
+        raise SchemaError([Problem("facts", f"there is no {quote(where)}", beside)])
+    if strange := sorted({one.suffix for one in found if one.suffix.lower() not in FORMATS}):
+        known = f"endings are {', '.join(FORMATS)}"
+        raise SchemaError([Problem("facts", f"{quote(where)} has the unknown ending {quote(strange[0])}", known)])
+    return found
