@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import accumulate
 from json import loads
 from time import perf_counter
 
@@ -24,7 +25,9 @@ __all__ = ["demo"]
 
 PROGRAMMER = Principal(audience="programmer")
 SHOWN_RECORDS = 3
-SHOWN_COLUMNS = 5
+COLUMN_GAP = 3
+MORE_COLUMNS = 8
+SHOWN_LINES = 16
 
 # What the tour asks, below the base of the cube. Without start and end a report looks back a month or five years (W17).
 STEPS = (
@@ -33,7 +36,7 @@ STEPS = (
     ("another: by month", "/year/month"),
     ("and by day, two metrics only", "/year/month/day?metrics=authn-attempts,authn-successful"),
 )
-FILTERED = "/year/month/day/proxy/mvpd?mvpd={mvpd}&metrics=authn-attempts,authn-successful"
+FILTERED = "/year/month/day?mvpd={mvpd}&metrics=authn-attempts,authn-successful"
 EXPLAINED = "/year/month/day/media-company?metrics=authn-attempts,unique-accounts"
 
 
@@ -85,7 +88,10 @@ def _tour(console: Console, cube: Cube) -> None:
     began = perf_counter()
     plan = endpoint.explain(target, datetime.now(UTC), PROGRAMMER)
     spent = perf_counter() - began
-    console.print(str(plan), soft_wrap=True)
+    lines = str(plan).splitlines()
+    console.print("\n".join(lines[:SHOWN_LINES]), soft_wrap=True)
+    if len(lines) > SHOWN_LINES:
+        console.print(f"… and {len(lines) - SHOWN_LINES} more lines, on the other projections", style="dim")
     console.print(f"explained in {spent * 1e3:.2f} ms\n", style="dim")
 
 
@@ -98,19 +104,21 @@ def _show(console: Console, endpoint: Endpoint, title: str, target: str) -> None
     spent = perf_counter() - began
     records = loads(response.body)["report"] if response.status == 200 else []
     if records:
-        console.print(_records(records))
+        console.print(_records(records, console.width))
     rows, source = response.header("Wolap-Rows"), response.header("Wolap-Projection")
     console.print(f"{rows} records from {source} in {spent * 1e3:.2f} ms", style="dim", soft_wrap=True)
 
 
-def _records(records: list[dict[str, str | None]]) -> Table:
+def _records(records: list[dict[str, str | None]], width: int) -> Table:
+    """The first records, with as many columns as a line has room for."""
     names = list(records[0])
-    shown = names[:SHOWN_COLUMNS]
+    lengths = accumulate(len(name) + COLUMN_GAP for name in names)
+    shown = names[: max(sum(length < width - MORE_COLUMNS for length in lengths), 1)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in shown:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(name, justify="right", no_wrap=True)
     if len(names) > len(shown):
-        table.add_column(f"+ {len(names) - len(shown)}")
+        table.add_column(f"+ {len(names) - len(shown)}", no_wrap=True)
     for record in records[:SHOWN_RECORDS]:
         more = ["…"] if len(names) > len(shown) else []
         table.add_row(*(record[name] or "" for name in shown), *more)

@@ -12,6 +12,7 @@ import numpy as np
 
 from wolap.engine.columns import Column
 from wolap.engine.kernels import BLOCK, LARGE_BLOCK, Groups, Scan, Series
+from wolap.engine.keys import different
 
 __all__ = ["count_distinct"]
 
@@ -69,16 +70,16 @@ def _sorted(scan: Scan, pairs: _Pairs, count: int) -> np.ndarray:
     waiting = 0
     for block in scan.blocks(LARGE_BLOCK):
         part = pairs.of(*block)
-        found.append(np.unique(part.astype(np.uint32) if narrow else part))
+        found.append(different(part.astype(np.uint32) if narrow else part))
         waiting += len(found[-1])
         if len(found) > 1 and waiting > 2 * max(LARGE_BLOCK, len(found[0])):
-            found = [np.unique(np.concatenate(found))]
+            found = [different(np.concatenate(found))]
             waiting = len(found[0])
     if not found:
         return np.zeros(count, np.int64)
-    different = found[0] if len(found) == 1 else np.unique(np.concatenate(found))
+    pairs_found = found[0] if len(found) == 1 else different(np.concatenate(found))
     bounds = np.arange(count + 1, dtype=np.int64) * pairs.members
     # Pairs are sorted by group, so that counting them is finding where each group begins.
     if narrow:
-        return np.diff(np.searchsorted(different, bounds.astype(np.uint32)))
-    return np.diff(np.searchsorted(different, bounds))
+        return np.diff(np.searchsorted(pairs_found, bounds.astype(np.uint32)))
+    return np.diff(np.searchsorted(pairs_found, bounds))

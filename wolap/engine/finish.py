@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from wolap.engine.kernels import Series
+from wolap.errors import MetricOverflow
 from wolap.model.aggregate import AGGREGATES, Partial
 from wolap.model.schema import Schema
 
@@ -69,6 +70,8 @@ def _quotient(name: str, above: MetricColumn, below: MetricColumn) -> MetricColu
     values[~valid] = 0.0
     mask = None if valid.all() else valid
     if stays:
+        if (np.abs(values) >= 2.0**63).any():
+            raise MetricOverflow(f"{name} does not fit a 64-bit duration in some group; ask for finer groups")
         return MetricColumn(name, np.rint(values).astype(np.int64), mask, above.type)
     return MetricColumn(name, values, mask, pa.float64())
 

@@ -15,7 +15,7 @@ from wolap.errors import Problem, SchemaError, nearest, quote
 from wolap.model.aggregate import Partial
 from wolap.model.level import INSTANT
 from wolap.model.schema import Dimension, Schema
-from wolap.model.zone import FIRST_INSTANT, LAST_INSTANT, Zone
+from wolap.model.zone import DAY, FIRST_INSTANT, LAST_INSTANT, Zone
 
 __all__ = ["load_facts", "needed_columns"]
 
@@ -113,22 +113,29 @@ def _instants(schema: Schema, column: pa.ChunkedArray) -> np.ndarray:
         raise SchemaError(
             [Problem(place, f"column {name} is null in {column.null_count:,} rows", "a time in every row")]
         )
+    zone: Zone | None
     if pa.types.is_date(kept):
-        days = column.cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
-        return local_to_instants(days * 86_400_000_000, schema.zone)
-    if not pa.types.is_timestamp(kept):
+        times, divide, zone = DAY, 1, schema.zone
+        counts = column.cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
+    elif pa.types.is_timestamp(kept):
+        times, divide = _UNITS[kept.unit]
+        zone = Zone(schema.time.column_zone) if kept.tz is None else None
+        counts = column.cast(pa.int64()).to_numpy()
+    else:
         found = f"column {name} has type {kept}"
         raise SchemaError([Problem(place, found, "a timestamp, with or without zone, or a date")])
-    times, divide = _UNITS[kept.unit]
-    counts = column.cast(pa.int64()).to_numpy()
-    least, most = FIRST_INSTANT // times, LAST_INSTANT // times
-    if times > 1 and len(counts) and not (least <= int(counts.min()) and int(counts.max()) <= most):
-        raise SchemaError([Problem(place, f"column {name} leaves the years 1 to 9999")])
+    if not len(counts):
+        return np.zeros(0, np.int64)
+    outside = Problem(place, f"column {name} leaves the years 1 to 9999")
+    if not FIRST_INSTANT <= int(counts.min()) * times // divide <= int(counts.max()) * times // divide <= LAST_INSTANT:
+        raise SchemaError([outside])
     clock = np.ascontiguousarray(counts // divide * times if (times, divide) != (1, 1) else counts)
-    if kept.tz is None:
-        clock = local_to_instants(clock, Zone(schema.time.column_zone))
-    if len(clock) and not (int(clock.min()) >= FIRST_INSTANT and int(clock.max()) <= LAST_INSTANT):
-        raise SchemaError([Problem(place, f"column {name} leaves the years 1 to 9999")])
+    if zone is not None:
+        clock = local_to_instants(clock, zone)
+    low, high = int(clock.min()), int(clock.max())
+    # Neither in UTC nor on the cube's own clock, whose calendar parts are shown.
+    if min(low, schema.zone.local(low)) < FIRST_INSTANT or max(high, schema.zone.local(high)) > LAST_INSTANT:
+        raise SchemaError([outside])
     return clock
 
 

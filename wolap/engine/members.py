@@ -107,6 +107,8 @@ def canonical_values(values: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
         return values.cast(pa.timestamp("us", kept.tz)).cast(pa.int64()).cast(pa.timestamp("us"))
     if kind == "duration":
         return values.cast(pa.duration("us"))
+    if kind == "decimal" and kept.bit_width < 128:
+        return values.cast(pa.decimal128(kept.precision, kept.scale))
     return values
 
 
@@ -123,7 +125,10 @@ def encode(column: pa.ChunkedArray, dimension: Dimension) -> tuple[Members, Code
         raise SchemaError([Problem(place, found, f"a dimension can be {possible}")])
     try:
         values, slots = _distinct(column, kind)
-    except pa.ArrowInvalid as error:
+        # Sorted: where the ends are dates that Python has, all are.
+        for end in (values[:1], values[-1:]):
+            end.to_pylist()
+    except (pa.ArrowInvalid, ValueError, OverflowError) as error:
         raise SchemaError([Problem(place, f"column {quote(dimension.column)}: {error}")]) from None
     count = len(values)
     has_null = bool(len(slots)) and int(slots.max()) == count
@@ -144,9 +149,9 @@ def _distinct(column: pa.ChunkedArray, kind: str) -> tuple[pa.Array, Codes]:
 
 
 def _sorted_distinct(values: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
+    if not len(values):
+        return pa.array([], values.type), np.zeros(0, np.int64)
     encoded = values.dictionary_encode().unify_dictionaries().combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], encoded.type)
     order = pc.sort_indices(encoded.dictionary)
     rank = np.empty(len(order) + 1, np.int64)
     rank[order.to_numpy(zero_copy_only=False)] = np.arange(len(order))

@@ -133,7 +133,10 @@ def canonical_member(kind: str, value: Member) -> Member:
     if isinstance(value, wanted) and not (wanted is int and isinstance(value, bool)):
         return convert(value)
     if kind in _NUMERIC and isinstance(value, int | float | Decimal):
-        converted = convert(value)
+        try:
+            converted = convert(value)
+        except (ValueError, ArithmeticError):
+            return str(value)
         return converted if converted == value else str(value)
     return str(value)
 

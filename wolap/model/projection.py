@@ -61,7 +61,8 @@ class Projection:
 
     `dimensions` are those besides time, in the order in which rows are sorted; `closure` adds what they determine.
     `level` is that of its time buckets, None where it holds no time. `partials` are stored; `mergeable` are those of
-    them that may be merged over rows, the others are right in their own row only.
+    them that may be merged over rows, the others are right in their own row only. `merging` are the metrics that need
+    no others.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Projection:
     metrics: tuple[str, ...]
     partials: frozenset[Partial]
     mergeable: frozenset[Partial]
+    merging: frozenset[str]
     statistics: Statistics | None = None
 
     @property
@@ -102,7 +104,8 @@ def declare_facts(schema: Schema, statistics: Statistics | None = None) -> Proje
     partials = frozenset(partial for name in schema.metrics for partial in schema.partials(name))
     level = INSTANT if schema.time else None
     metrics = tuple(schema.metrics)
-    return Projection(FACTS, dimensions, frozenset(dimensions), level, metrics, partials, partials, statistics)
+    names = frozenset(dimensions)
+    return Projection(FACTS, dimensions, names, level, metrics, partials, partials, frozenset(metrics), statistics)
 
 
 def declare_projection(
@@ -140,6 +143,7 @@ def declare_projection(
     if problems:
         raise SchemaError(problems)
     partials = frozenset(partial for metric in chosen for partial in schema.partials(metric))
+    mergeable = frozenset(partial for partial in partials if partial.function != "distinct")
     plain = tuple(step for step in steps if step not in schema.levels)
     return Projection(
         own,
@@ -148,5 +152,6 @@ def declare_projection(
         common_level(step for step in steps if step in schema.levels),
         chosen,
         partials,
-        frozenset(partial for partial in partials if partial.function != "distinct"),
+        mergeable,
+        frozenset(name for name in schema.metrics if mergeable.issuperset(schema.partials(name))),
     )

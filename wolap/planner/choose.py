@@ -16,7 +16,7 @@ from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import Catalog, Projection
 from wolap.model.query import Query, settle
 from wolap.model.tree import Path, path_text
-from wolap.planner.cost import cost_of, group_estimate, memory_of, partials_of
+from wolap.planner.cost import cost_of, group_estimate, memory_of, width_of
 from wolap.planner.eligibility import Needs, is_eligible, needs_of, offers, reasons
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
 
@@ -52,7 +52,8 @@ def plan_query(
     caps = catalog.caps.stricter(principal.caps)
     groups = group_estimate(needs, catalog)
     _guard_groups(groups, caps, needs, catalog)
-    costs = {projection.name: cost_of(projection, needs, catalog, groups) for projection in eligible}
+    width = width_of(needs, catalog)
+    costs = {projection.name: cost_of(projection, needs, groups, width) for projection in eligible}
     allowed = [one for one in eligible if not _over(one, costs[one.name], needs, caps)]
     if not allowed:
         raise TooExpensive(_too_expensive_text(eligible, costs, needs, caps))
@@ -76,7 +77,9 @@ def default_metrics(query: Query, catalog: Catalog, among: tuple[str, ...] | Non
 
 
 def is_answerable(path: Path, catalog: Catalog, among: tuple[str, ...] | None = None) -> bool:
-    """Whether by the declarations anything could ever answer a path (W4)."""
+    """Whether by the declarations anything could ever answer a path (W4). Facts, where they are asked, always can."""
+    if not catalog.strict:
+        return among is None or bool(among)
     return bool(default_metrics(Query(path), catalog, among))
 
 
@@ -133,8 +136,10 @@ def _over(projection: Projection, cost: Cost, needs: Needs, caps: Caps) -> Reaso
     if projection.is_facts and caps.facts is not None and cost.rows > caps.facts:
         text = f"{cost.rows:,} facts to scan, the cap is {caps.facts:,}"
         return Reason("over_scan_cap", projection.name, text, _shorter(projection, needs, caps.facts))
+    if caps.memory is None:
+        return None
     memory = memory_of(projection, needs, cost.groups, cost.rows)
-    if caps.memory is not None and memory > caps.memory:
+    if memory > caps.memory:
         text = f"{memory:,} bytes of memory, the cap is {caps.memory:,}"
         return Reason("over_memory", projection.name, text, "a shorter interval, or fewer dimensions")
     return None
@@ -215,7 +220,7 @@ def _plan(
     candidates: tuple[Candidate, ...],
 ) -> Plan:
     assert chosen.statistics is not None
-    piece = Piece(chosen.name, needs.interval, partials_of(needs), chosen.statistics.refreshed)
+    piece = Piece(chosen.name, needs.interval, needs.partials, chosen.statistics.refreshed)
     return Plan(
         query=needs.query,
         metrics=needs.metrics,

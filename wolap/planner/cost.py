@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from math import expm1, log1p
 
-from wolap.model.aggregate import Partial
 from wolap.model.interval import Interval
 from wolap.model.level import nests
 from wolap.model.projection import Catalog, Projection
@@ -19,7 +18,7 @@ from wolap.model.zone import DAY, HOUR, MINUTE, SECOND
 from wolap.planner.eligibility import Needs
 from wolap.planner.plan import Cost
 
-__all__ = ["cost_of", "expected_groups", "group_estimate", "memory_of"]
+__all__ = ["cost_of", "expected_groups", "group_estimate", "memory_of", "width_of"]
 
 NANOSECONDS_PER_PIECE = 30_000.0
 NANOSECONDS_PER_BYTE = 0.15
@@ -95,34 +94,30 @@ def group_estimate(needs: Needs, catalog: Catalog) -> int:
     return int(expected_groups(possible_groups(needs, catalog), min(rows, default=0.0)) + 0.5)
 
 
-def cost_of(projection: Projection, needs: Needs, catalog: Catalog, groups: int) -> Cost:
-    """What it costs to answer from a built projection."""
+def width_of(needs: Needs, catalog: Catalog) -> int:
+    """Bytes of a row that are touched, the same in every projection but for sets: codes, and a number for each
+    partial."""
+    codes = sum(_code_bytes(catalog.members.get(name, 1)) for name in needs.dimensions | needs.filtered)
+    return codes + BYTES_OF_NUMBER * len(needs.partials)
+
+
+def cost_of(projection: Projection, needs: Needs, groups: int, width: int) -> Cost:
+    """What it costs to answer from a built projection; `width` is that of `width_of`."""
     assert projection.statistics is not None
     rows = projection.statistics.rows_in(needs.asked)
-    width = sum(_code_bytes(catalog.members.get(name, 1)) for name in needs.dimensions | needs.filtered)
-    width += sum(_partial_bytes(projection, partial) for partial in partials_of(needs))
+    if needs.counted:
+        # What keeps a set is dearer to merge than a number; facts keep one for every distinct count.
+        width += (BYTES_OF_SET - BYTES_OF_NUMBER) * len(needs.counted & projection.mergeable)
     spent = NANOSECONDS_PER_PIECE + rows * width * NANOSECONDS_PER_BYTE + groups * NANOSECONDS_PER_GROUP
     return Cost(rows, width, groups, spent)
 
 
-def partials_of(needs: Needs) -> tuple[Partial, ...]:
-    """The partials that a query's metrics are finished from, each once."""
-    return tuple(dict.fromkeys(partial for name in needs.metrics for partial in needs.schema.partials(name)))
-
-
 def memory_of(projection: Projection, needs: Needs, groups: int, rows: int) -> int:
     """Bytes at the peak of a run: blocks, results twice (while they are put in order), sets of distinct values."""
-    partials = partials_of(needs)
-    result = groups * BYTES_OF_NUMBER * (2 * len(partials) + len(needs.query.group) + 2)
-    sets = [partial for partial in partials if partial.function == "distinct" and partial in projection.mergeable]
+    result = groups * BYTES_OF_NUMBER * (2 * len(needs.partials) + len(needs.query.group) + 2)
+    sets = len(needs.counted & projection.mergeable)
     return BYTES_OF_BLOCKS + result + (2 * rows * BYTES_OF_NUMBER if sets else 0)
 
 
 def _code_bytes(members: int) -> int:
     return 1 if members <= 1 << 8 else 2 if members <= 1 << 16 else 4
-
-
-def _partial_bytes(projection: Projection, partial: Partial) -> int:
-    if partial.function == "distinct" and partial in projection.mergeable:
-        return BYTES_OF_SET
-    return 0 if projection.is_facts and partial == Partial("count") else BYTES_OF_NUMBER

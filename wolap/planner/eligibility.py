@@ -18,7 +18,7 @@ from wolap.model.query import Query, interval_of
 from wolap.model.schema import Schema
 from wolap.planner.plan import Reason
 
-__all__ = ["DECLARED_RULES", "RULES", "Needs", "is_eligible", "needs_of", "offers", "reasons"]
+__all__ = ["RULES", "Needs", "is_eligible", "needs_of", "offers", "reasons"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,16 @@ class Needs:
     """A settled query, read once for all candidates.
 
     `levels` are the time dimensions of the report and `level` the coarsest that nests in all of them; `dimensions` the
-    others; `pinned` the filtered ones that are left with one member; `asked` the interval cut to where facts lie.
+    others; `filtered` those with a predicate and `pinned` those of them that are left with one member; `asked` the
+    interval cut to where facts lie; `partials` what the metrics are finished from, each once, and `counted` those of
+    them that are distinct counts.
     """
 
     query: Query
     schema: Schema
     metrics: tuple[str, ...]
+    partials: tuple[Partial, ...]
+    counted: frozenset[Partial]
     dimensions: frozenset[str]
     levels: frozenset[str]
     level: str | None
@@ -49,11 +53,14 @@ def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
     group = frozenset(query.group)
     levels = group & schema.levels
     interval = interval_of(query)
+    partials = tuple(dict.fromkeys(partial for name in metrics for partial in schema.partials(name)))
     pinned = [predicate for predicate in query.filters if not predicate.exclude and len(predicate.values) == 1]
     return Needs(
         query,
         schema,
         metrics,
+        partials,
+        frozenset(partial for partial in partials if partial.function == "distinct"),
         group - levels,
         levels,
         common_level(levels),
@@ -115,11 +122,12 @@ def _interval(projection: Projection, needs: Needs) -> Iterator[Reason]:
     ):
         if beyond:
             continue
-        shown = moment_text(instant, schema.zone)
         if projection.level is None:
+            shown = moment_text(instant, schema.zone)
             text = f"no time, so nothing can be cut at {name} {shown}"
             yield Reason("interval_unaligned", name, text, f"leave out {name}")
         elif not schema.zone.is_boundary(projection.level, instant):
+            shown = moment_text(instant, schema.zone)
             text = f"{name} {shown} lies inside a {projection.level}"
             wider = moment_text(outward(projection.level, instant), schema.zone)
             yield Reason("interval_unaligned", name, text, f"widen the interval to {name} {wider}")
@@ -182,17 +190,20 @@ def _built(projection: Projection, needs: Needs) -> Iterator[Reason]:
 
 Rule = Callable[[Projection, Needs], Iterator[Reason]]
 
-# What declarations alone decide: these fix the metrics of a report (W21) and whether it can ever be (W4).
-DECLARED_RULES: tuple[Rule, ...] = (_group, _filters, _level, _stored, _exact)
+_METRIC_RULES: tuple[Rule, ...] = (_stored, _exact, _repeated)
+_OTHER_RULES: tuple[Rule, ...] = (_level, _interval, _coverage, _built)
+_TOUCH_RULES: tuple[Rule, ...] = (_group, _filters)
 
-RULES: tuple[Rule, ...] = (*DECLARED_RULES, _interval, _coverage, _repeated, _built)
+RULES: tuple[Rule, ...] = (*_TOUCH_RULES, _level, *_METRIC_RULES, _interval, _coverage, _built)
 
 
 def is_eligible(projection: Projection, needs: Needs) -> bool:
-    """Whether no rule objects; stops at the first that does."""
+    """Whether no rule objects; stops at the first that does, and asks none whose answer one comparison of sets
+    gives."""
     if not (needs.dimensions <= projection.closure and needs.filtered <= projection.closure):
         return False
-    return not any(True for rule in RULES for _ in rule(projection, needs))
+    rules = _OTHER_RULES if projection.merging.issuperset(needs.metrics) else (*_METRIC_RULES, *_OTHER_RULES)
+    return not any(True for rule in rules for _ in rule(projection, needs))
 
 
 def reasons(projection: Projection, needs: Needs) -> tuple[Reason, ...]:
@@ -201,9 +212,21 @@ def reasons(projection: Projection, needs: Needs) -> tuple[Reason, ...]:
 
 
 def offers(projection: Projection, needs: Needs) -> tuple[str, ...]:
-    """Those of the needed metrics that a projection can give for this report, by declarations alone."""
-    grain_only = (_group, _filters, _level)
-    if any(True for rule in grain_only for _ in rule(projection, needs)):
+    """Those of the needed metrics that a projection can give for this report, by declarations alone (W21)."""
+    if not (needs.dimensions <= projection.closure and needs.filtered <= projection.closure):
         return ()
-    refused = {reason.subject for rule in (_stored, _exact) for reason in rule(projection, needs)}
-    return tuple(name for name in needs.metrics if name not in refused)
+    if any(True for _ in _level(projection, needs)):
+        return ()
+    return tuple(
+        name
+        for name in needs.metrics
+        if name in projection.merging or _is_exact(projection, needs, needs.schema.partials(name))
+    )
+
+
+def _is_exact(projection: Projection, needs: Needs, partials: tuple[Partial, ...]) -> bool:
+    """Whether all partials are stored, and those that do not merge need not."""
+    return projection.level == needs.level and all(
+        partial in projection.mergeable or (partial in projection.partials and _adds_up(projection, needs, partial))
+        for partial in partials
+    )

@@ -17,6 +17,9 @@ from wolap.model.zone import Zone
 
 __all__ = ["REASONS", "Candidate", "Cost", "Piece", "Plan", "Reason"]
 
+_WIDEST_NAME = 52
+_WIDEST_REASON = 76
+
 # Every reason that a candidate can be rejected for, and what it means (`planner.md`).
 REASONS = {
     "metric_missing": "a partial that the metric is finished from is not stored",
@@ -123,16 +126,16 @@ class Plan:
 
 
 def _candidate_lines(candidates: tuple[Candidate, ...]) -> list[str]:
-    width = max((len(candidate.projection) for candidate in candidates), default=0)
+    """A line for each candidate, below it one for each reason with what would remove it."""
+    width = min(max((len(candidate.projection) for candidate in candidates), default=0), _WIDEST_NAME)
     lines = []
     for candidate in candidates:
         mark = "✓" if candidate.chosen else "·" if candidate.cost else "✗"
         rows = "not built" if candidate.rows is None else f"{candidate.rows:,} rows"
-        head = f"{mark} {candidate.projection:<{width}} {rows:>18}   "
-        said = [reason.text for reason in candidate.reasons]
-        if candidate.cost is not None:
-            said.insert(0, f"{candidate.cost.nanoseconds / 1e6:.3g} ms estimated")
-        lines.append(head + " · ".join(said))
-        remedies = dict.fromkeys(reason.remedy for reason in candidate.reasons if reason.remedy)
-        lines += [f"{'':{len(head)}}→ {remedy}" for remedy in remedies]
+        spent = "" if candidate.cost is None else f"   {candidate.cost.nanoseconds / 1e6:.3g} ms estimated"
+        lines.append(f"{mark} {candidate.projection:<{width}} {rows:>15}{spent}")
+        for reason in candidate.reasons:
+            remedy = f" → {reason.remedy}" if reason.remedy else ""
+            fits = len(reason.text) + len(remedy) <= _WIDEST_REASON
+            lines += [f"    {reason.text}{remedy}"] if fits else [f"    {reason.text}", f"     {remedy}"]
     return lines

@@ -1,0 +1,244 @@
+"""The planner's decisions, one case of `cases.txt` after the other. Its head tells how a case is written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from wolap.errors import NoAnswer, TooExpensive
+from wolap.model.aggregate import count, distinct, maximum, mean, minimum, ratio, total
+from wolap.model.interval import Interval, read_moment
+from wolap.model.principal import Caps, Principal
+from wolap.model.projection import Catalog, Projection, Statistics, declare_facts, declare_projection
+from wolap.model.query import Filter, Query, settle
+from wolap.model.schema import Dimension, Schema, Time
+from wolap.model.tree import Tree
+from wolap.planner.choose import plan_query
+from wolap.planner.eligibility import needs_of, reasons
+from wolap.planner.plan import REASONS, Plan
+
+DIMENSIONS = [
+    Dimension("country"),
+    Dimension("region", parent="country"),
+    Dimension("city", parent="region"),
+    Dimension("repository"),
+    Dimension("folder"),
+]
+METRICS = {
+    "commits": count(),
+    "lines": total("lines"),
+    "churn": total("lines", title="Lines under another name"),
+    "lines_known": count("lines"),
+    "smallest": minimum("lines"),
+    "largest": maximum("lines"),
+    "average": mean("lines"),
+    "authors": distinct("author"),
+    "customers": distinct("customer", determines=["city"]),
+    "lines_per_commit": ratio("lines", "commits"),
+    "lines_per_author": ratio("lines", "authors"),
+}
+# What the text of a refusal says for each guard, none of which is a reason against one candidate alone.
+GUARDS = {
+    "over_row_cap": "records before its limit",
+    "over_scan_cap": "facts to scan",
+    "over_memory": "bytes of memory",
+}
+RULES = {1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 16, 17, 18, 19}
+
+
+@dataclass
+class Case:
+    """One block of the file: where it stands, what is declared, what is expected."""
+
+    line: int
+    title: str
+    given: list[tuple[str, list[str], dict[str, str]]] = field(default_factory=list)
+    outcome: str = ""
+    rejected: list[str] = field(default_factory=list)
+
+    def of(self, *kinds: str) -> list[tuple[str, list[str], dict[str, str]]]:
+        return [entry for entry in self.given if entry[0] in kinds]
+
+    def options(self, kind: str) -> dict[str, str]:
+        return {key: value for _, _, options in self.of(kind) for key, value in options.items()}
+
+
+def read_cases(text: str) -> list[Case]:
+    cases: list[Case] = []
+    fresh = True
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line or line.startswith("##"):
+            fresh = True
+        elif fresh:
+            assert line.startswith("# "), f"line {number} begins a case, but is no title: {line}"
+            cases.append(Case(number, line.removeprefix("# ")))
+            fresh = False
+        elif line.startswith("=> "):
+            cases[-1].outcome = line.removeprefix("=> ")
+        elif cases[-1].outcome:
+            cases[-1].rejected.append(line)
+        else:
+            kind, *words = line.split()
+            options = dict(word.split("=", 1) for word in words if "=" in word)
+            cases[-1].given.append((kind, [word for word in words if "=" not in word], options))
+    return cases
+
+
+def months_of(span: Interval) -> tuple[int, ...]:
+    first, last = (datetime.fromtimestamp(at / 1e6, UTC) for at in (span.start, span.end - 1))
+    months = range(first.year * 12 + first.month, last.year * 12 + last.month)
+    begins = (read_moment(f"{month // 12:04}-{month % 12 + 1:02}").microseconds for month in months)
+    return (span.start, *begins)
+
+
+@dataclass
+class World:
+    """What a case declares, as the values that the planner takes."""
+
+    catalog: Catalog
+    query: Query
+    principal: Principal
+
+    @classmethod
+    def of(cls, case: Case) -> World:
+        cube = case.options("cube")
+        levels = tuple(cube.get("levels", "year/month/day/hour").split("/"))
+        time = Time("at", levels, cube.get("zone", "UTC"))
+        schema = Schema("repo", DIMENSIONS, METRICS, [Tree.parse(levels[0])], time)
+        span = interval(cube.get("span", "2024-01-01..2025-01-01"), schema)
+        projections = [projection(words, options, schema, span) for _, words, options in case.of("projection")]
+        facts = declare_facts(schema, statistics({"rows": "1000000", **case.options("facts")}, schema, span))
+        catalog = Catalog(
+            schema,
+            (*projections, facts),
+            span,
+            {name: int(number) for name, number in case.options("members").items()},
+            any("strict" in words for _, words, _ in case.of("cube")),
+            Caps(**{name: int(number) for name, number in case.options("caps").items()}),
+        )
+        [(_, [path], asked)] = case.of("query")
+        query = Query(
+            "" if path == "totals" else path,
+            start=asked.get("start"),
+            end=asked.get("end"),
+            metrics=asked["metrics"].split(",") if "metrics" in asked else None,
+            limit=int(asked["limit"]) if "limit" in asked else None,
+            filters=filters(case, "where"),
+        )
+        return cls(catalog, query, Principal(filters=tuple(filters(case, "principal"))))
+
+    def plan(self, explain: bool = False) -> Plan:
+        return plan_query(self.query, self.catalog, self.principal, explain=explain)
+
+
+def interval(text: str, schema: Schema) -> Interval:
+    start, end = text.split("..")
+    return Interval(read_moment(start).instant(schema.zone), read_moment(end).instant(schema.zone))
+
+
+def filters(case: Case, kind: str) -> list[Filter]:
+    return [
+        Filter(name, frozenset(None if value == "null" else value for value in values.split(",")), "not" in words)
+        for _, words, options in case.of(kind)
+        for name, values in options.items()
+    ]
+
+
+def statistics(options: dict[str, str], schema: Schema, span: Interval, level: str | None = "") -> Statistics:
+    starts = (span.start,) if level is None or options.get("partitions") == "1" else months_of(span)
+    rows = int(options["rows"])
+    return Statistics(
+        tuple(rows * index // len(starts) for index in range(len(starts) + 1)),
+        starts,
+        coverage=interval(options["coverage"], schema) if "coverage" in options else span,
+        refreshed=datetime.fromisoformat(options["refreshed"]) if "refreshed" in options else None,
+    )
+
+
+def projection(words: list[str], options: dict[str, str], schema: Schema, span: Interval) -> Projection:
+    metrics = options["metrics"].split(",") if "metrics" in options else None
+    declared = declare_projection(schema, words[0], name=options.get("name"), metrics=metrics)
+    if words[1:] == ["not", "built"]:
+        return declared
+    return replace(declared, statistics=statistics(options, schema, span, declared.level))
+
+
+CASES = read_cases(Path(__file__).with_name("cases.txt").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.line} {case.title}") for case in CASES])
+def test_decision(case):
+    world = World.of(case)
+    outcome, _, detail = case.outcome.partition(", ")
+    if outcome == "NoAnswer":
+        check_no_answer(world, case)
+    elif outcome == "TooExpensive":
+        code, _, text = detail.partition(": ")
+        with pytest.raises(TooExpensive) as caught:
+            world.plan(explain=True)
+        assert GUARDS[code] in str(caught.value)
+        assert text in str(caught.value)
+        assert not case.rejected
+    else:
+        check_plan(world, case)
+
+
+def check_plan(world: World, case: Case) -> None:
+    plan = world.plan(explain=True)
+    assert replace(plan, candidates=()) == world.plan()
+    chosen, _, widened = case.outcome.partition(" widened to ")
+    assert [piece.projection for piece in plan.pieces] == [chosen]
+    assert [piece.interval for piece in plan.pieces] == [plan.interval]
+    assert plan.widened == bool(widened)
+    if widened:
+        assert plan.interval == interval(widened, world.catalog.schema)
+    assert sorted(one.projection for one in plan.candidates) == sorted(one.name for one in world.catalog.projections)
+    found = [
+        f"{candidate.projection}: {reason.code} {reason.subject}"
+        for candidate in plan.candidates
+        for reason in candidate.reasons
+    ]
+    dearer = f": cheaper_exists {chosen}"
+    told = [line for line in found if not line.endswith(dearer) or line in case.rejected]
+    assert sorted(told) == sorted(case.rejected)
+
+
+def check_no_answer(world: World, case: Case) -> None:
+    with pytest.raises(NoAnswer) as caught:
+        world.plan(explain=True)
+    catalog = world.catalog
+    query = settle(world.query.restrict(world.principal.filters), catalog.schema)
+    needs = needs_of(query, catalog, query.metrics or ())
+    found = {candidate.name: reasons(candidate, needs) for candidate in catalog.projections}
+    lines = [f"{name}: {reason.code} {reason.subject}" for name, against in found.items() for reason in against]
+    assert sorted(lines) == sorted(case.rejected)
+    for name, against in found.items():
+        assert f"{name}: " in str(caught.value)
+        assert [reason.text for reason in against if reason.text not in str(caught.value)] == []
+
+
+def test_every_code_occurs_in_an_expected_line():
+    lines = [line for case in CASES for line in (*case.rejected, case.outcome)]
+    codes = set(re.findall(r"(?m)^(?:[\w/]+: |TooExpensive, )(\w+)", "\n".join(lines)))
+    assert codes == set(REASONS)
+
+
+def test_every_rule_has_a_case_of_each_kind():
+    """A rule that is only ever kept, or only ever broken, is not tested; 16 and 19 are about what is right."""
+    titled = [(int(rule[1]), case) for case in CASES if (rule := re.match(r"rule (\d+): ", case.title))]
+    assert {rule for rule, _ in titled} == RULES
+    for rule in RULES - {16, 19}:
+        kinds = {is_refused(case) for of, case in titled if of == rule}
+        assert kinds == {True, False}, f"rule {rule}"
+
+
+def is_refused(case: Case) -> bool:
+    return not all(": cheaper_exists " in line for line in case.rejected) or case.outcome.startswith("TooExpensive")
+
+
+def test_no_case_stands_twice():
+    assert len({case.title for case in CASES}) == len(CASES)

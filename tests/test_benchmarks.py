@@ -1,0 +1,102 @@
+"""Each benchmark runs once, at a tiny size, so that none rots. Nothing is timed here."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))  # `benchmarks` is a folder of the repository and not installed
+
+ROWS = "3000"
+BENCHMARK = re.compile("time_|track_|peakmem_")
+QUESTIONS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in ("__init__", "report"))
+# Modules that others are built from.
+NO_QUESTION = {"data"}
+
+
+def found_in(question: str) -> list[tuple[str, type | None, str]]:
+    """As asv finds them: functions and methods by the beginning of their names."""
+    module = import_module(f"benchmarks.{question}")
+    own = [thing for thing in vars(module).values() if getattr(thing, "__module__", None) == module.__name__]
+    found: list[tuple[str, type | None, str]] = []
+    for thing in own:
+        if inspect.isclass(thing):
+            found += [(question, thing, name) for name in dir(thing) if BENCHMARK.match(name)]
+        elif inspect.isfunction(thing) and BENCHMARK.match(thing.__name__):
+            found.append((question, None, thing.__name__))
+    return found
+
+
+BENCHMARKS = [benchmark for question in QUESTIONS for benchmark in found_in(question)]
+
+
+def combinations(params: object) -> Iterator[tuple[object, ...]]:
+    """Every combination of parameters; one list of them may stand without a list around it, as asv has it."""
+    columns = list(params) if isinstance(params, list | tuple) else []
+    nested = bool(columns) and all(isinstance(column, list | tuple) for column in columns)
+    return product(*(columns if nested or not columns else [columns]))
+
+
+def run_once(holder: object, function: Callable[..., object], arguments: tuple[object, ...]) -> object:
+    getattr(holder, "setup", lambda *_: None)(*arguments)
+    try:
+        return function(*arguments)
+    finally:
+        getattr(holder, "teardown", lambda *_: None)(*arguments)
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WOLAP_BENCHMARK_ROWS", ROWS)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "name"),
+    [pytest.param(*one, id=".".join((one[0], *([one[1].__name__] if one[1] else []), one[2]))) for one in BENCHMARKS],
+)
+def test_runs(question: str, kind: type | None, name: str):
+    """With each combination of its parameters, but those that `setup` says do not exist."""
+    module = import_module(f"benchmarks.{question}")
+    ran = 0
+    for arguments in combinations(getattr(kind or getattr(module, name), "params", ())):
+        holder = kind() if kind else module
+        try:
+            value = run_once(holder, getattr(holder, name), arguments)
+        except NotImplementedError:
+            continue
+        ran += 1
+        if name.startswith("track_"):
+            assert isinstance(value, int | float)
+            assert math.isfinite(value)
+            assert value > 0
+    assert ran > 0
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_each_module_opens_with_its_question(question: str):
+    text = import_module(f"benchmarks.{question}").__doc__ or ""
+    assert ("?" in text) is (question not in NO_QUESTION)
+
+
+def test_each_question_has_benchmarks():
+    assert len(BENCHMARKS) > 0
+    assert {question for question, _, _ in BENCHMARKS} == set(QUESTIONS) - NO_QUESTION
+
+
+def test_report(capsys: pytest.CaptureFixture[str]):
+    """The table is printed, after the answers of all engines have been found equal."""
+    report = import_module("benchmarks.report")
+    report.main(["--rows", ROWS, "--calls", "3", "--runs", "2"])
+    printed = capsys.readouterr().out
+    for name in (*report.SHAPES, *report.QUESTIONS, "polars streaming", "duckdb"):
+        assert name in printed
