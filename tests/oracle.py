@@ -15,7 +15,7 @@ Records = list[dict[str, Any]]
 def oracle(schema: Schema, facts: pl.DataFrame, query: Query, metrics: tuple[str, ...]) -> Records:
     """The records of a query whose dates carry an offset and whose filters hold members, by filter and group_by."""
     inputs = {metric.column for metric in schema.metrics.values() if metric.column}
-    columns = {f"{column}#": _number(_plain(facts[column])) for column in inputs}
+    columns = {f"{column}#": _plain(facts[column]) for column in inputs}
     columns |= {dimension.name: _plain(facts[dimension.column]) for dimension in schema.dimensions}
     counted = pl.Series([True] * len(facts), dtype=pl.Boolean)
     if schema.time is not None:
@@ -30,11 +30,8 @@ def oracle(schema: Schema, facts: pl.DataFrame, query: Query, metrics: tuple[str
         counted &= pl.Series(kept, dtype=pl.Boolean)
     frame = pl.DataFrame(columns).filter(counted)
     found = [_aggregate(schema, frame.schema, name).alias(name) for name in metrics]
-    if query.group:
-        frame = frame.group_by(query.group).agg(found).sort(query.group, nulls_last=True)
-    else:
-        frame = frame.select(found)
-    return frame.head(query.limit or len(frame)).to_dicts()
+    grouped = frame.group_by(query.group).agg(found).sort(query.group, nulls_last=True) if query.group else None
+    return (frame.select(found) if grouped is None else grouped).to_dicts()[: query.limit]
 
 
 def _plain(column: pl.Series) -> pl.Series:
@@ -46,10 +43,6 @@ def _plain(column: pl.Series) -> pl.Series:
     return column
 
 
-def _number(column: pl.Series) -> pl.Series:
-    return column.cast(pl.Int128) if column.dtype == pl.Boolean or column.dtype.is_integer() else column
-
-
 def _aggregate(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
     metric = schema.metrics[name]
     if metric.function == "ratio":
@@ -58,6 +51,7 @@ def _aggregate(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
     if metric.column is None:
         return pl.len()
     column, dtype = pl.col(f"{metric.column}#"), types[f"{metric.column}#"]
+    column = column.cast(pl.Int128) if dtype == pl.Boolean or dtype.is_integer() else column
     total = pl.when(column.count() > 0).then(column.sum())
     if metric.function == "mean" and dtype == pl.Duration:
         return (total.cast(pl.Int64) / column.count()).round(mode="half_to_even").cast(pl.Int64).cast(dtype)

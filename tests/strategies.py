@@ -1,7 +1,8 @@
 """Strategies composed of strategies: a world of facts under a schema, how it lies in memory, and questions about it.
 
-Members come from a tiny nasty alphabet, so that groups collide and every sign that some format escapes is there. Whole
-numbers and multiples of 1/8 have exact sums, so that equality is equality. Instants cluster around changes of the clock.
+Members come from a tiny nasty alphabet, so that groups collide and every sign that some format escapes is there.
+Whole numbers and multiples of 1/8 have exact sums, so that equality is equality. Instants cluster around changes of
+the clock.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from math import isnan
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,8 +19,24 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from wolap import Dimension, Filter, Metric, Projection, Query, Schema, Time, Tree, declare_projection
-from wolap import count, distinct, maximum, mean, minimum, ratio, total
+from wolap import (
+    Dimension,
+    Filter,
+    Metric,
+    Projection,
+    Query,
+    Schema,
+    Time,
+    Tree,
+    count,
+    declare_projection,
+    distinct,
+    maximum,
+    mean,
+    minimum,
+    ratio,
+    total,
+)
 from wolap.model.level import LEVELS
 
 __all__ = ["World", "arrangements", "projections", "queries", "worlds"]
@@ -64,7 +82,10 @@ NUMBERS: dict[str, tuple[pa.DataType, SearchStrategy[Any]]] = {
     "real": (pa.float64(), st.sampled_from([None, 0.0, 0.125, -0.5, 1000.875])),
     "money": (pa.decimal128(12, 3), st.sampled_from([None, Decimal("0.001"), Decimal("-9.990"), Decimal("12.500")])),
     "flag": (pa.bool_(), st.sampled_from([None, True, False])),
-    "length": (pa.duration("ms"), st.sampled_from([None, timedelta(0), timedelta(seconds=1), timedelta(milliseconds=-5)])),
+    "length": (
+        pa.duration("ms"),
+        st.sampled_from([None, timedelta(0), timedelta(seconds=1), timedelta(milliseconds=-5)]),
+    ),
     "born": (pa.date32(), st.sampled_from([None, date(1970, 1, 1), date(2024, 2, 29), date(1900, 1, 1)])),
 }
 
@@ -112,6 +133,11 @@ class World:
         frame = pl.from_arrow(self.facts)
         assert isinstance(frame, pl.DataFrame)
         return frame
+
+
+def is_missing(value: Any) -> bool:
+    """Whether this is null, or what is not a number, which is the null member too."""
+    return value is None or (isinstance(value, float) and isnan(value))
 
 
 def clock_of(zone: str) -> timezone | ZoneInfo:
@@ -202,7 +228,7 @@ def dimension_columns(
             values = draw(st.lists(st.sampled_from(alphabet), min_size=size, max_size=size))
         else:
             # What is one member (null and not a number, both zeros) must have one parent.
-            as_one = [None if value != value else value for value in below]
+            as_one = [None if is_missing(value) else value for value in below]
             parent_of = {value: draw(st.sampled_from(alphabet)) for value in dict.fromkeys(as_one)}
             values = [parent_of[value] for value in as_one]
         found[dimension.column] = pa.array(values, kept)
@@ -228,7 +254,7 @@ def arrangements(draw: DrawFn, facts: pa.Table) -> pa.Table:
 
 
 def _encode(column: pa.ChunkedArray, wanted: bool, all_rows: pa.ChunkedArray) -> pa.Array:
-    """A chunk with a dictionary of its own: the values of all rows, the last of its own rows first, some of them twice."""
+    """A chunk with a dictionary of its own: the values of its rows, the last first, and again those of all rows."""
     plain = column.combine_chunks()
     if not wanted:
         return plain
@@ -248,8 +274,8 @@ def filters(draw: DrawFn, world: World) -> list[Filter]:
     for name in names:
         kind = world.kinds[name]
         # What is not a number is no member that could be asked for.
-        members = [value for value in ALPHABETS[kind][1] if value == value]
-        values = draw(st.sets(st.sampled_from([*members, UNKNOWN[kind]]), min_size=1, max_size=4))
+        members = [value for value in ALPHABETS[kind][1] if not is_missing(value)]
+        values = draw(st.sets(st.sampled_from([None, *members, UNKNOWN[kind]]), min_size=1, max_size=4))
         found.append(Filter(name, frozenset(values), draw(st.booleans())))
     return found
 

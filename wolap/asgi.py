@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
+from urllib.parse import quote, unquote
 
 from wolap.cube import Cube
 from wolap.model.principal import EVERYONE, Principal
@@ -55,11 +56,28 @@ async def _disconnected(receive: Receive) -> None:
 
 def _request(scope: Message, principal: Principal) -> Request:
     root = str(scope.get("root_path", "")).rstrip("/")
-    raw = scope.get("raw_path") or str(scope["path"]).encode()
-    path = raw.decode("utf-8", "surrogateescape").removeprefix(root)
+    # Servers may leave out the path as it was sent; the other one is decoded.
+    raw = scope.get("raw_path") or quote(scope["path"], safe="/").encode()
+    path = _below(raw.decode("utf-8", "surrogateescape"), root)
     query = scope.get("query_string", b"").decode("utf-8", "surrogateescape")
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    return Request(scope["method"], f"{path}?{query}" if query else path, headers, principal, root, Event())
+    target = f"{path}?{query}" if query else path
+    return Request(scope["method"], target, _headers(scope), principal, quote(root, safe="/"), Event())
+
+
+def _below(path: str, root: str) -> str:
+    """A path, still encoded, without the steps of the decoded `root` that it begins with."""
+    steps = path.split("/")
+    depth = root.count("/") + 1
+    return "/" + "/".join(steps[depth:]) if unquote("/".join(steps[:depth])) == root else path
+
+
+def _headers(scope: Message) -> dict[str, str]:
+    """Headers by name; several lines of one name are one list (RFC 9110, section 5.3)."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 async def _send(send: Send, response: Response) -> None:

@@ -144,8 +144,10 @@ class _Reader:
         cube = self.table("cube", sections.get("cube", {}), CUBE)
         if "name" not in cube:
             self.problems.append(Problem("cube.name", "is missing", 'name = "…"'))
+        if "aliases" in cube:
+            cube["aliases"] = self.texts("cube.aliases", cube["aliases"])
         schema = self.schema(cube, sections)
-        caps = Caps(**self.table("caps", sections.get("caps", {}), CAPS))
+        caps = self.caps(sections.get("caps", {}))
         projections = () if schema is None else tuple(self.projections(schema, sections.get("projections", [])))
         if self.problems or schema is None:
             raise SchemaError(self.problems)
@@ -194,10 +196,19 @@ class _Reader:
         return kept
 
     def texts(self, place: str, value: object) -> tuple[str, ...]:
-        if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
-            return tuple(value)
-        self.problems.append(Problem(place, f"is {_describe(value)}", "a list of texts"))
-        return ()
+        if not isinstance(value, list):
+            self.problems.append(Problem(place, f"is {_describe(value)}", "a list of texts"))
+            return ()
+        strange = [entry for entry in value if not isinstance(entry, str)]
+        if strange:
+            self.problems.append(Problem(place, f"holds {_describe(strange[0])}", "a list of texts"))
+        return tuple(entry for entry in value if isinstance(entry, str))
+
+    def caps(self, value: object) -> Caps:
+        table = self.table("caps", value, CAPS)
+        for name in [name for name, cap in table.items() if cap < 1]:
+            self.problems.append(Problem(f"caps.{name}", f"{table.pop(name)} is below 1", "leave it out for no cap"))
+        return Caps(**table)
 
     def time(self, zone: str, value: object) -> Time | None:
         if value is None:

@@ -62,10 +62,11 @@ def by_code(codes: list[int], size: int) -> CodeDigit:
     return CodeDigit(np.array(codes, np.uint8), size)
 
 
-def by_time(groups: list[int], size: int) -> TimeDigit:
-    """A digit where each run of rows with one group is a bucket."""
+def by_time(groups: list[int], size: int, start: int = 0) -> TimeDigit:
+    """A digit of the rows from `start` on, where each run of rows with one group is a bucket."""
     begins = [place for place, group in enumerate(groups) if place == 0 or group != groups[place - 1]]
-    return TimeDigit(np.array([groups[place] for place in begins], np.uint16), np.array([*begins, len(groups)]), size)
+    codes = np.array([groups[place] for place in begins], np.uint16)
+    return TimeDigit(codes, np.array([*begins, len(groups)]) + start, size)
 
 
 def expected(groups: list[int], values: list[int | None], kept: list[bool]) -> list[tuple[int | None, ...]]:
@@ -121,7 +122,7 @@ def test_a_part_of_the_rows_is_read_alone(kernel: str, data: DataObject) -> None
     start = data.draw(st.integers(0, len(rows) - 1))
     stop = data.draw(st.integers(start + 1, len(rows)))
     groups, values = [0 if kernel == "totals" else row[0] for row in rows], [row[1] for row in rows]
-    digits = [by_time(groups, 4)] if kernel != "totals" else []
+    digits = [by_time(groups[start:stop], 4, start)] if kernel != "totals" else []
     scan = Scan(start, stop, pack(digits, start, stop))
     right = expected(groups[start:stop], values[start:stop], [True] * (stop - start))
     assert records(KERNEL[kernel](scan, wanted(values))) == right

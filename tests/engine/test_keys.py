@@ -68,9 +68,8 @@ def test_no_digits_are_one_key() -> None:
 
 
 @pytest.mark.parametrize("sizes", [(0,), (0, 5), (5, 0), (1 << 32, 1 << 32, 0)])
-def test_no_rows_make_keys_of_some_size(sizes: tuple[int, ...]) -> None:
+def test_no_rows_make_no_keys(sizes: tuple[int, ...]) -> None:
     keys = pack(digits_of([], sizes), 0, 0)
-    assert keys.size >= 1
     assert len(keys.build(0, 0, None)) == 0
     assert [len(column) for column in keys.split(np.zeros(0, np.intp))] == [0] * len(sizes)
 

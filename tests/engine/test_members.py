@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import ALPHABETS
+from strategies import ALPHABETS, is_missing
 
 from wolap import Dimension, SchemaError
 from wolap.engine.members import Members, encode
@@ -59,10 +59,10 @@ def test_each_type_has_its_kind_and_order(column: pa.Array, kind: str, members: 
     found, codes = read(column)
     assert (found.kind, found.values.to_pylist()) == (kind, members)
     assert found.decode(codes).to_pylist() == [
-        None if value is None or value != value else _plain(value) for value in column.to_pylist()
+        None if is_missing(value) else _plain(value) for value in column.to_pylist()
     ]
     assert [found.code(member) for member in members] == list(range(len(members)))
-    assert found.has_null == any(value is None or value != value for value in column.to_pylist())
+    assert found.has_null == any(map(is_missing, column.to_pylist()))
     assert found.cardinality == len(members) + found.has_null == len(found.texts)
 
 
@@ -140,7 +140,9 @@ def test_null_and_the_empty_string_read_as_the_members_that_bear_their_labels() 
     assert members.texts == ["(empty)", "a", "N/A"]
 
 
-@pytest.mark.parametrize(("count", "kept"), [(255, np.uint8), (256, np.uint16), (65_535, np.uint16), (65_536, np.uint32)])
+@pytest.mark.parametrize(
+    ("count", "kept"), [(255, np.uint8), (256, np.uint16), (65_535, np.uint16), (65_536, np.uint32)]
+)
 def test_codes_have_the_smallest_type_with_room_for_null(count: int, kept: type) -> None:
     members, codes = read(pa.array([*range(count), None]))
     assert codes.dtype == kept

@@ -181,7 +181,7 @@ def test_decision(case):
         with pytest.raises(TooExpensive) as caught:
             world.plan(explain=True)
         assert GUARDS[code] in str(caught.value)
-        assert text in str(caught.value)
+        assert [part for part in text.split(" … ") if part not in str(caught.value)] == []
         assert not case.rejected
     else:
         check_plan(world, case)

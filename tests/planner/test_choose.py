@@ -199,13 +199,13 @@ HALF = Query("year", metrics="lines", start="2024-03", end="2024-09")
 
 # What is asked of a million facts, under which caps; what the text must name.
 TOO_EXPENSIVE = {
-    "groups": (A_LINE, Caps(groups=1000), "10,000 ", "1,000 "),
-    "groups, filtered": (A_SIZE, Caps(groups=1000), "10,000 ", "1,000 "),
-    "groups, but the totals": (Query("repository", metrics="lines"), Caps(groups=7), "50 ", "7 "),
-    "groups, included": (INCLUDED, Caps(groups=99), "10,000 ", "99 "),
-    "facts": (Query("year", metrics="lines"), Caps(facts=300_000), "1,000,000 ", "300,000 "),
-    "facts, an interval": (HALF, Caps(facts=200_000), "500,000 ", "200,000 "),
-    "memory": (Query("year", metrics="authors"), Caps(memory=10_000_000), "24,38", "10,000,000 "),
+    "groups": (A_LINE, Caps(groups=1000), "10,000", "1,000"),
+    "groups, filtered": (A_SIZE, Caps(groups=1000), "10,000", "1,000"),
+    "groups, but the totals": (Query("repository", metrics="lines"), Caps(groups=7), "50", "7"),
+    "groups, included": (INCLUDED, Caps(groups=99), "10,000", "99"),
+    "facts": (Query("year", metrics="lines"), Caps(facts=300_000), "1,000,000", "300,000"),
+    "facts, an interval": (HALF, Caps(facts=200_000), "500,000", "200,000"),
+    "memory": (Query("year", metrics="authors"), Caps(memory=10_000_000), r"24,38\d,\d+", "10,000,000"),
 }
 
 
@@ -215,7 +215,7 @@ def test_a_refusal_names_the_number_the_cap_and_a_query_that_passes(case):
     query, caps, *named = TOO_EXPENSIVE[case]
     of = catalog(caps=caps)
     text = refusal(query, of)
-    assert [part for part in named if part not in f"{text} "] == []
+    assert [part for part in named if not re.search(rf"\b{part}\b", text)] == []
     nearer = said_to_pass(text, query)
     assert nearer is not None, text
     assert plan_query(nearer, of).pieces
@@ -246,10 +246,10 @@ def refusal(query: Query, of: Catalog) -> str:
 
 def said_to_pass(text: str, query: Query) -> Query | None:
     """The query of `year/month would pass`, `the totals would pass` or `start=2024-02 would pass`."""
-    passing = re.search(r"(\S+|the totals) would pass", text)
-    if passing is None:
+    passing = re.search(r"([^;]+) would pass", text)
+    if passing is None or passing[1].startswith(" no "):
         return None
-    name, _, start = passing[1].lstrip("(").partition("=")
+    name, _, start = passing[1].strip().partition("=")
     path = query.group if start else "" if name == "the totals" else name
     return Query(path, filters=query.filters, metrics=query.metrics, start=start or query.start, end=query.end)
 
@@ -264,7 +264,7 @@ def test_the_stricter_cap_of_cube_and_caller_holds():
     loose, tight = Caps(facts=2_000_000), Caps(facts=10)
     assert plan_query(query, catalog(caps=loose), Principal(caps=loose)).pieces
     for of, principal in ((catalog(caps=loose), Principal(caps=tight)), (catalog(caps=tight), EVERYONE)):
-        with pytest.raises(TooExpensive, match="the cap is 10 "):
+        with pytest.raises(TooExpensive, match=r"the cap is 10\b"):
             plan_query(query, of, principal)
 
 
@@ -272,7 +272,7 @@ def test_a_refusal_tells_of_each_candidate_that_was_right():
     """The facts by their number, a projection by its memory."""
     of = catalog(stored("year/repository/folder", 10_000), caps=Caps(facts=10, memory=8_500_000))
     text = refusal(Query("year/repository/folder", metrics="lines"), of)
-    assert "facts: 1,000,000 facts to scan, the cap is 10 " in text
+    assert "facts: 1,000,000 facts to scan, the cap is 10" in text
     assert re.search(r"year/repository/folder: [\d,]+ bytes of memory, the cap is 8,500,000", text)
 
 

@@ -128,7 +128,9 @@ def test_a_limit_cuts_behind_the_sort(data: st.DataObject) -> None:
 
 
 def _limited(query: Query, limit: int) -> Query:
-    return Query(query.path, filters=query.filters, start=query.start, end=query.end, metrics=query.metrics, limit=limit)
+    return Query(
+        query.path, filters=query.filters, start=query.start, end=query.end, metrics=query.metrics, limit=limit
+    )
 
 
 @given(st.data())

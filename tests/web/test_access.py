@@ -203,29 +203,31 @@ def test_too_many_groups_names_a_query_that_passes() -> None:
     response = ask(endpoint, "/sales/v1/country/city/kind?limit=1")
     assert response.status == 400
     text = response.body.decode()
-    match = re.fullmatch(
-        r"country/city/kind would have about (\d+) records before its limit, and 5 are allowed; "
-        r"([a-z/]+) would pass, with about (\d+), and so would a shorter interval or a filter\n",
-        text,
-    )
+    match = re.match(r"country/city/kind would have about (\d+) records before its limit, and 5 are allowed", text)
     assert match is not None, text
-    assert int(match[1]) > 5 >= int(match[3])
-    assert ask(endpoint, f"/sales/v1/{match[2]}").status == 200
+    assert int(match[1]) > 5
+    passing = re.search(r"; ([a-z/]+) would pass", text)
+    assert passing is not None, text
+    assert ask(endpoint, f"/sales/v1/{passing[1]}").status == 200
     assert ask(endpoint, "/sales/v1/country/city/kind?country=DE&city=Berlin").status == 200
     assert "drill-down" not in document(ask(endpoint, "/sales/v1/country"))["_links"]
 
 
 def test_too_many_facts_names_an_interval_that_passes() -> None:
-    many = tuple((f"2024-{month:02}-{day:02}", "DE", "Köln", "tea", "ann", 1) for month in range(1, 9) for day in range(1, 21))
+    many = tuple(
+        (f"2024-{month:02}-{day:02}", "DE", "Köln", "tea", "ann", 1) for month in range(1, 9) for day in range(1, 21)
+    )
     endpoint = Endpoint(cube(rows=many, caps=Caps(facts=100)))
     response = ask(endpoint, "/sales/v1/year/month?start=2024&end=2024-08-20&metrics=sales")
     assert response.status == 400
     text = response.body.decode()
-    match = re.search(r"facts: (\d+) facts to scan, the cap is 100 \(start=(\S+) would pass\)", text)
+    match = re.search(r"facts: (\d+) facts to scan, the cap is 100\b", text)
     assert match is not None, text
     assert int(match[1]) > 100
-    passing = f"/sales/v1/year/month?start={match[2]}&end=2024-08-20&metrics=sales"
-    assert ask(endpoint, passing).status == 200, passing
+    passing = re.search(r"\b(start=\S+) would pass", text)
+    assert passing is not None, text
+    target = f"/sales/v1/year/month?{passing[1]}&end=2024-08-20&metrics=sales"
+    assert ask(endpoint, target).status == 200, target
 
 
 def test_caps_of_the_cube_and_of_the_caller_both_hold() -> None:
@@ -242,4 +244,4 @@ def test_memory_is_refused_before_anything_runs() -> None:
     endpoint = Endpoint(cube(caps=Caps(memory=1)))
     response = ask(endpoint, "/sales/v1/country")
     assert response.status == 400
-    assert re.search(r"facts: [\d,]+ bytes of memory, the cap is 1 ", response.body.decode())
+    assert re.search(r"facts: [\d,]+ bytes of memory, the cap is 1\b", response.body.decode())

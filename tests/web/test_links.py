@@ -15,7 +15,15 @@ from wolap.web.endpoint import Endpoint, Request
 
 ANYBODY = Principal()
 
-BELOW = ("", "/year", "/year/month", "/year/month/day", "/year/month/day/country/city", "/country", "/country/city/kind")
+BELOW = (
+    "",
+    "/year",
+    "/year/month",
+    "/year/month/day",
+    "/year/month/day/country/city",
+    "/country",
+    "/country/city/kind",
+)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +97,13 @@ def test_self_links(sales: Endpoint, target: str, href: str) -> None:
     assert ask(sales, href).body == ask(sales, target).body
 
 
+def test_self_of_a_long_target_can_be_followed(sales: Endpoint) -> None:
+    """Letters that were sent as they are take three times the room in a link."""
+    response = ask(sales, "/sales/v1/country?metrics=sales&city=" + "東" * 3_000)
+    if response.status != 414:
+        assert ask(sales, document(response)["_links"]["self"]["href"]).status == 200
+
+
 def test_the_published_sample() -> None:
     """The moment and the grain of the published example (section 8)."""
     found = document(ask(Endpoint(cube()), "/sales/v1/year/month"))
@@ -155,7 +170,9 @@ def test_every_link_that_is_offered_answers(name: str, principal: Principal) -> 
         links += [found["_links"]["roll-up"]] if "roll-up" in found["_links"] else []
         assert all(set(link) == {"href", "name"} for link in links)
         waiting += [link["href"] for link in links]
-    every = {"/sales/v1" + "".join(f"/{step}" for step in path) for path in made.schema.forest(principal.audience).paths}
+    every = {
+        "/sales/v1" + "".join(f"/{step}" for step in path) for path in made.schema.forest(principal.audience).paths
+    }
     assert seen <= every
     if not options:
         assert seen == every

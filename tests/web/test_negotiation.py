@@ -112,10 +112,12 @@ TABLE = (
     (None, None, "text/csv;q=0.1234, application/json;q=0.1", JSON),
     (None, None, "text/csv;q=, application/json", JSON),
     (None, None, "text/csv;q=high", REFUSED),
+    (None, None, "text/csv;q=.", REFUSED),
+    (None, None, "text/csv;q=.9, application/json;q=0.", CSV),
     # Clients as they are.
     (None, None, CHROME, JSON),
     (None, None, FIREFOX, JSON),
-    (None, None, JAVA, REFUSED),
+    (None, None, JAVA, JSON),
     (None, None, ANGULAR, JSON),
     (None, None, "application/vnd.ms-excel, text/csv, */*;q=0.1", CSV),
     (None, None, "text/csv,text/plain;q=0.9,*/*;q=0.5", CSV),
@@ -153,7 +155,9 @@ def test_a_refusal_lists_what_is_served(
 
 
 SIGNS = st.text(alphabet="acjnostvxhl+*/;,=q.0159 \t\"'-", max_size=80)
-RANGES = st.sampled_from([JSON, HAL, CSV, "*/*", "text/*", "application/*", "text/html", ";q=0", ";q=0.5", ",", " ", "x"])
+RANGES = st.sampled_from(
+    [JSON, HAL, CSV, "*/*", "text/*", "application/*", "text/html", ";q=0", ";q=0.5", ",", " ", "x"]
+)
 
 
 @given(SIGNS | st.lists(RANGES, max_size=12).map("".join) | st.text(max_size=80))

@@ -37,22 +37,23 @@ class CodeDigit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeDigit:
-    """Rows that lie in buckets: `groups` has a code for each bucket, `offsets` the row where each begins, and the
-    end."""
+    """Rows that lie in buckets: `groups` has a code for each bucket, `offsets` the row where each begins, and the last
+    end. `base` was taken off the codes, so that those of a short interval are small."""
 
     groups: np.ndarray
     offsets: np.ndarray
     size: int
+    base: int = 0
 
     def codes(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
         """The codes of the chosen rows of a block."""
-        first = int(np.searchsorted(self.offsets, np.int64(start), side="right")) - 1
-        last = int(np.searchsorted(self.offsets, np.int64(stop)))
-        if last - first == 1:
-            rows = stop - start if chosen is None else len(chosen)
-            return np.full(rows, self.groups[first])
-        lengths = np.diff(np.clip(self.offsets[first : last + 1], start, stop))
-        block = np.repeat(self.groups[first:last], lengths)
+        groups, offsets = self.groups, self.offsets
+        if len(groups) and (start > offsets[0] or stop < offsets[-1]):
+            first = int(np.searchsorted(offsets, np.int64(start), side="right")) - 1
+            last = int(np.searchsorted(offsets, np.int64(stop)))
+            groups = groups[first:last]
+            offsets = np.clip(offsets[first : last + 1], start, stop)
+        block = np.repeat(groups, offsets[1:] - offsets[:-1])
         return block if chosen is None else block[chosen]
 
 

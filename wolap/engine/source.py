@@ -53,21 +53,21 @@ class MemorySource:
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
         layout = self.layout
-        time = layout.time
-        start, stop = (0, layout.rows) if time is None else time.rows_in(piece.interval)
-        levels, digits = self._digits(query.group, start, stop)
-        scan = Scan(start, stop, pack(digits, start, stop), tuple(self._predicates(query.filters)), cancel)
+        start, stop = (0, layout.rows) if layout.time is None else layout.time.rows_in(piece.interval)
+        levels = tuple(name for name in query.group if name not in self.dictionaries.members)
+        digits = self._digits(query.group, levels, start, stop)
+        scan = Scan(
+            start, stop, pack(list(digits.values()), start, stop), tuple(self._predicates(query.filters)), cancel
+        )
         groups, series = self.groups(scan, piece.partials)
-        split = scan.keys.split(groups.keys)
         dimensions: dict[str, np.ndarray] = {}
-        for name, codes in zip(_digit_names(query.group, levels), split, strict=True):
-            if isinstance(name, str):
+        for (name, digit), codes in zip(digits.items(), scan.keys.split(groups.keys), strict=True):
+            if isinstance(digit, CodeDigit):
                 dimensions[name] = codes
             else:
-                assert time is not None
-                parts = time.groups(name).parts
-                base = self._first_group(name, start, stop)
-                dimensions.update((level, parts[level][codes + base]) for level in name)
+                assert layout.time is not None
+                parts = layout.time.groups(levels).parts
+                dimensions.update((level, parts[level][codes + digit.base]) for level in levels)
         ordered = {name: dimensions[name] for name in query.group}
         return Partials(ordered, dict(zip(piece.partials, series, strict=True)), len(groups.keys))
 
@@ -81,36 +81,30 @@ class MemorySource:
         ]
         return groups, [(one, column.type) for one, (_, column) in zip(series, columns, strict=True)]
 
-    def _digits(self, group: tuple[str, ...], start: int, stop: int) -> tuple[tuple[str, ...], list[Digit]]:
-        """The time dimensions of a report, and its digits: time is one digit, where its first part stands."""
-        time = self.layout.time
-        levels = tuple(name for name in group if name not in self.dictionaries.members)
-        digits: list[Digit] = []
-        for name in _digit_names(group, levels):
-            if isinstance(name, str):
+    def _digits(self, group: tuple[str, ...], levels: tuple[str, ...], start: int, stop: int) -> dict[str, Digit]:
+        """The digits of a report by name: all of time is one digit, where the first of it stands."""
+        digits: dict[str, Digit] = {}
+        for name in group:
+            if name not in levels:
                 codes, table = self._codes(name)
-                digits.append(CodeDigit(codes, self.dictionaries.members[name].cardinality, table))
-            else:
-                assert time is not None
-                digits.append(self._time_digit(name, start, stop))
-        return levels, digits
+                digits[name] = CodeDigit(codes, self.dictionaries.members[name].cardinality, table)
+            elif name == levels[0]:
+                digits[name] = self._time_digit(levels, start, stop)
+        return digits
 
     def _time_digit(self, levels: tuple[str, ...], start: int, stop: int) -> TimeDigit:
         """Only the groups of the rows that are read count, so that a short interval has small keys."""
         assert self.layout.time is not None
         found = self.layout.time.groups(levels)
-        first, last = _touched(found.buckets.offsets, start, stop)
+        if stop <= start:
+            return TimeDigit(found.codes[:0], found.buckets.offsets[:1], 0)
+        first = int(found.buckets.offsets.searchsorted(np.int64(start), side="right")) - 1
+        last = int(found.buckets.offsets.searchsorted(np.int64(stop)))
         groups = found.codes[first:last]
-        if not len(groups):
-            return TimeDigit(groups, found.buckets.offsets[:1], 0)
-        base = groups.min()
-        return TimeDigit(groups - base, found.buckets.offsets[first : last + 1], int(groups.max() - base) + 1)
-
-    def _first_group(self, levels: tuple[str, ...], start: int, stop: int) -> int:
-        assert self.layout.time is not None
-        found = self.layout.time.groups(levels)
-        first, last = _touched(found.buckets.offsets, start, stop)
-        return int(found.codes[first:last].min()) if last > first else 0
+        offsets = found.buckets.offsets[first : last + 1].copy()
+        offsets[0], offsets[-1] = start, stop
+        least, most = (groups[0], groups[-1]) if found.rising else (groups.min(), groups.max())
+        return TimeDigit(groups - least, offsets, int(most - least) + 1, int(least))
 
     def _codes(self, name: str) -> tuple[Codes, Codes | None]:
         """The codes of a dimension, or those of one that determines it with the table that leads up."""
@@ -133,22 +127,3 @@ class MemorySource:
             else:
                 few = tuple(found) if 0 < len(found) <= 4 else None
                 yield Predicate(codes, kept, few, predicate.exclude)
-
-
-def _touched(offsets: np.ndarray, start: int, stop: int) -> tuple[int, int]:
-    """The range of buckets that hold any row from `start` to `stop`."""
-    if stop <= start:
-        return 0, 0
-    first = int(np.searchsorted(offsets, np.int64(start), side="right")) - 1
-    return first, int(np.searchsorted(offsets, np.int64(stop)))
-
-
-def _digit_names(group: tuple[str, ...], levels: tuple[str, ...]) -> list[str | tuple[str, ...]]:
-    """The dimensions of a report as digits: all of time as one, where the first of it stands."""
-    names: list[str | tuple[str, ...]] = []
-    for name in group:
-        if name not in levels:
-            names.append(name)
-        elif name == levels[0]:
-            names.append(levels)
-    return names

@@ -53,11 +53,15 @@ class Buckets:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeGroups:
-    """What a set of time dimensions groups by: for each bucket its group, for each group its parts, in their order."""
+    """What a set of time dimensions groups by: for each bucket its group, for each group its parts, in their order.
+
+    `rising` tells that no group comes before an earlier one, as in `year/month`, so that bounds are at the ends.
+    """
 
     buckets: Buckets
     codes: np.ndarray
     parts: dict[str, np.ndarray]
+    rising: bool
 
 
 class TimeIndex:
@@ -93,8 +97,8 @@ class TimeIndex:
         start = max(interval.start, FIRST_INSTANT)
         end = min(interval.end, LAST_INSTANT + 1)
         # An int64 scalar: a Python int would have the whole column converted (`performance.md` section 8).
-        first = int(np.searchsorted(self.instants, np.int64(start)))
-        last = max(int(np.searchsorted(self.instants, np.int64(end))), first)
+        first = int(self.instants.searchsorted(np.int64(start)))
+        last = max(int(self.instants.searchsorted(np.int64(end))), first)
         return (first, last) if self.offsets is None else (int(self.offsets[first]), int(self.offsets[last]))
 
     def buckets(self, level: str) -> Buckets:
@@ -139,7 +143,8 @@ class TimeIndex:
             packed = packed * (10_000 if name == "year" else 100) + column
         keys, where, codes = np.unique(packed, return_index=True, return_inverse=True)
         parts = {name: column[where] for name, column in zip(levels, columns, strict=True)}
-        return TimeGroups(buckets, codes.astype(np.uint32 if len(keys) > 1 << 16 else np.uint16), parts)
+        narrow = codes.astype(np.uint32 if len(keys) > 1 << 16 else np.uint16)
+        return TimeGroups(buckets, narrow, parts, not bool((codes[1:] < codes[:-1]).any()))
 
 
 def _periods(level: str, local: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ text is what was used: reading it back gives the same query, at any later time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 from wolap.model.interval import moment_text
@@ -21,22 +22,26 @@ __all__ = ["write_path", "write_query"]
 _PLAIN = ":/,()"
 
 
+# Names and members come again in link after link.
+_escape = lru_cache(maxsize=8192)(quote)
+
+
 def write_path(path: Sequence[str], schema: Schema) -> str:
     """The address of a report without a query string."""
-    return "".join((schema.base, *(f"/{quote(step, safe='')}" for step in path)))
+    return "".join((schema.base, *(f"/{_escape(step, safe='')}" for step in path)))
 
 
 def write_query(query: Query, schema: Schema) -> str:
     """The target of a settled query with everything that was used, said or implied (W47)."""
     parameters = list(_filter_parameters(query, schema))
-    parameters += [quote(name) for name in query.include]
+    parameters += [_escape(name) for name in query.include]
     for name, moment in (("start", query.start), ("end", query.end)):
         if moment is not None:
-            text = moment_text(moment.instant(schema.zone), schema.zone)
-            parameters.append(f"{name}={quote(text, safe=_PLAIN)}")
+            text = moment_text(moment.instant(schema.zone), schema.zone).replace("+", "%2B")
+            parameters.append(f"{name}={text}")
     if query.limit is not None:
         parameters.append(f"limit={query.limit}")
-    parameters += [f"metrics={quote(name)}" for name in query.metrics or ()]
+    parameters += [f"metrics={_escape(name)}" for name in query.metrics or ()]
     path = write_path(query.path, schema)
     return f"{path}?{'&'.join(parameters)}" if parameters else path
 
@@ -52,7 +57,7 @@ def _filter_parameters(query: Query, schema: Schema) -> Iterable[str]:
         dimension = schema.dimension(predicate.dimension)
         sign = "!=" if predicate.exclude else "="
         for text in sorted(_text(value, dimension) for value in predicate.values):
-            yield f"{quote(dimension.name)}{sign}{quote(text, safe=_PLAIN)}"
+            yield f"{_escape(dimension.name)}{sign}{_escape(text, safe=_PLAIN)}"
 
 
 def _text(value: Member, dimension: Dimension) -> str:

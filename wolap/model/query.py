@@ -2,7 +2,7 @@
 
 A Query knows no schema; strings are understood when it is made and are typed values from then on. `settle` holds it
 against a schema once: names that exist, members of the right kind, instants on the cube's clock. All later stages
-take a settled query. Filters are a set of predicates joined by AND, at most one IN and one NOT IN for a dimension.
+take a settled query. Its filters are predicates joined by AND, at most one IN and one NOT IN for a dimension.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wolap.model.member import Member, canonical_member, member_text
 from wolap.model.schema import Schema
 from wolap.model.tree import path_text, read_path
 
-__all__ = ["Filter", "Query", "conjunction", "interval_of", "settle"]
+__all__ = ["Filter", "Query", "conjunction", "interval_of", "settle", "settle_filter"]
 
 _SCALARS = (str, int, float, Decimal, date, timedelta, type(None))
 
@@ -78,7 +78,7 @@ class Query:
         assign = object.__setattr__
         assign(self, "path", steps)
         assign(self, "include", tuple(name for name in dict.fromkeys(more) if name not in steps))
-        assign(self, "filters", conjunction((*said, *filters)))
+        assign(self, "filters", (*said, *filters))
         assign(self, "start", _moment("start", start))
         assign(self, "end", _moment("end", end))
         assign(self, "metrics", None if named is None else tuple(dict.fromkeys(named)))
@@ -90,9 +90,17 @@ class Query:
         return self.path + self.include
 
     def restrict(self, filters: Iterable[Filter]) -> Query:
-        """The same query with more predicates ANDed to it."""
+        """A settled query with more settled predicates ANDed to it."""
         more = tuple(filters)
         return _with(self, filters=conjunction((*self.filters, *more))) if more else self
+
+    def between(self, start: Moment | None, end: Moment | None) -> Query:
+        """The same query over another interval."""
+        return _with(self, start=start, end=end)
+
+    def along(self, path: tuple[str, ...]) -> Query:
+        """The same question of another path."""
+        return _with(self, path=path, include=())
 
     def __str__(self) -> str:
         parts = [path_text(self.group) or "totals"]
@@ -167,14 +175,14 @@ def settle(query: Query, schema: Schema) -> Query:
         )
     if query.limit is not None and query.limit < 1:
         raise QueryError(f"limit {query.limit} is below 1; give a whole number from 1, or none")
-    filters = [
-        replace(
-            predicate,
-            values=frozenset(_settle_member(schema, predicate.dimension, value) for value in predicate.values),
-        )
-        for predicate in query.filters
-    ]
-    return _with(query, filters=conjunction(filters), start=start, end=end)
+    filters = conjunction(settle_filter(predicate, schema) for predicate in query.filters)
+    return _with(query, filters=filters, start=start, end=end)
+
+
+def settle_filter(predicate: Filter, schema: Schema) -> Filter:
+    """A predicate with members of the right kind: only such can be compared with one another."""
+    members = frozenset(_settle_member(schema, predicate.dimension, value) for value in predicate.values)
+    return replace(predicate, values=members)
 
 
 def _settle_moment(name: str, moment: Moment | None, schema: Schema) -> Moment | None:

@@ -122,7 +122,8 @@ class Zone:
             return instant
         offset = self.offset(instant)
         start = _period_start(level, _period(level, instant + offset)) - offset
-        start = max(start, FIRST_INSTANT)
+        # At the ends of the calendar a local period may have no beginning, or no end.
+        start = min(max(start, FIRST_INSTANT), instant)
         _, changes, _ = self.changes(start, instant)
         for change in reversed(changes):
             return change if self.is_boundary(level, change) else self.floor(level, change - 1)
@@ -134,6 +135,7 @@ class Zone:
             return instant
         offset = self.offset(instant)
         end = min(_period_start(level, _period(level, instant + offset) + 1) - offset, LAST_INSTANT)
+        end = max(end, instant)
         _, changes, _ = self.changes(instant, end)
         for change in changes:
             return change if self.is_boundary(level, change) else self.ceiling(level, change)

@@ -9,15 +9,18 @@ query that would pass.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from wolap.errors import NoAnswer, TooExpensive
-from wolap.model.interval import Interval, Moment, moment_text
+from wolap.model.interval import Interval, Moment
 from wolap.model.level import INSTANT, LEVELS
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import Catalog, Projection
-from wolap.model.query import Query, settle
+from wolap.model.query import Query, settle, settle_filter
 from wolap.model.tree import Path, path_text
 from wolap.planner.cost import cost_of, group_estimate, memory_of, width_of
 from wolap.planner.eligibility import Needs, is_eligible, needs_of, offers, reasons
+from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
 
 __all__ = ["default_metrics", "is_answerable", "plan_query"]
@@ -39,27 +42,65 @@ def plan_query(
     plan lists every candidate. Raises QueryError for a query that does not fit the schema, NoAnswer with every reason
     where nothing can answer, TooExpensive where only the caps stand in the way.
     """
-    settled = settle(query.restrict(principal.filters), catalog.schema)
+    settled = settle(query, catalog.schema)
+    if principal.filters:
+        settled = settled.restrict(settle_filter(implied, catalog.schema) for implied in principal.filters)
     metrics = settled.metrics or default_metrics(settled, catalog, among)
-    needs = needs_of(settled, catalog, metrics)
+    caps = catalog.caps.stricter(principal.caps)
+    choice = _choose(needs_of(settled, catalog, metrics), catalog, caps)
+    if choice.refusal is not None:
+        raise _refusal(choice, catalog, caps, among)
+    candidates = _candidates(choice, catalog, caps) if explain else ()
+    return _plan(choice, catalog, candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What was decided for a query: a projection, or why there is none."""
+
+    needs: Needs
+    eligible: list[Projection]
+    costs: dict[str, Cost]
+    groups: int
+    chosen: Projection | None = None
+    widened: bool = False
+    refusal: str | None = None
+
+
+def _choose(needs: Needs, catalog: Catalog, caps: Caps) -> _Choice:
     eligible = _eligible(needs, catalog)
     widened = False
-    if not eligible and (wider := _widen(needs, catalog)) is not None:
-        needs, widened = wider, True
-        eligible = _eligible(needs, catalog)
     if not eligible:
-        raise NoAnswer(_no_answer_text(needs, catalog))
-    caps = catalog.caps.stricter(principal.caps)
+        needs, eligible = _widen(needs, catalog)
+        widened = True
+    if not eligible:
+        return _Choice(needs, [], {}, 0, refusal="no answer")
     groups = group_estimate(needs, catalog)
-    _guard_groups(groups, caps, needs, catalog)
     width = width_of(needs, catalog)
     costs = {projection.name: cost_of(projection, needs, groups, width) for projection in eligible}
-    allowed = [one for one in eligible if not _over(one, costs[one.name], needs, caps)]
+    if caps.groups is not None and groups > caps.groups:
+        return _Choice(needs, eligible, costs, groups, refusal="groups")
+    allowed = [one for one in eligible if over(one, costs[one.name], needs, caps) is None]
     if not allowed:
-        raise TooExpensive(_too_expensive_text(eligible, costs, needs, caps))
+        return _Choice(needs, eligible, costs, groups, refusal="cost")
     chosen = min(allowed, key=lambda one: _preference(one, costs[one.name]))
-    candidates = _candidates(needs, catalog, costs, chosen, caps) if explain else ()
-    return _plan(needs, catalog, chosen, costs[chosen.name], groups, widened, candidates)
+    return _Choice(needs, eligible, costs, groups, chosen, widened)
+
+
+def _refusal(choice: _Choice, catalog: Catalog, caps: Caps, among: tuple[str, ...] | None) -> NoAnswer | TooExpensive:
+    """The error for a choice of nothing, with a query that would pass where only a cap is in the way."""
+    needs = choice.needs
+    if choice.refusal == "no answer":
+        return NoAnswer(_no_answer_text(needs, catalog, among))
+
+    def passes(nearer: Query) -> bool:
+        return _choose(needs_of(nearer, catalog, needs.metrics), catalog, caps).chosen is not None
+
+    if choice.refusal == "groups":
+        return TooExpensive(too_many_groups_text(choice.groups, caps.groups or 0, needs, passes))
+    found = [over(projection, choice.costs[projection.name], needs, caps) for projection in choice.eligible]
+    reasons_found = [reason for reason in found if reason is not None]
+    return TooExpensive(too_expensive_text(reasons_found, choice.eligible, needs, passes))
 
 
 def default_metrics(query: Query, catalog: Catalog, among: tuple[str, ...] | None = None) -> tuple[str, ...]:
@@ -98,93 +139,44 @@ def _preference(projection: Projection, cost: Cost) -> tuple[float, float, int, 
     return (cost.nanoseconds, -freshness, -coarseness, len(projection.dimensions))
 
 
-def _widen(needs: Needs, catalog: Catalog) -> Needs | None:
-    """The needs over the smallest interval that is stored whole, where that is all that is in the way."""
+def _widen(needs: Needs, catalog: Catalog) -> tuple[Needs, list[Projection]]:
+    """The needs over the least interval that is stored whole and what can answer them, where only that was in the
+    way."""
     if not catalog.strict or not needs.metrics:
-        return None
+        return needs, []
     zone = catalog.schema.zone
     found: list[Interval] = []
     for projection in catalog.projections:
         if projection.level is None or projection.is_facts:
             continue
-        if {reason.code for reason in reasons(projection, needs)} == {"interval_unaligned"}:
+        why = reasons(projection, needs)
+        if {reason.code for reason in why} == {"interval_unaligned"}:
             start, end = needs.interval.start, needs.interval.end
-            unaligned = {reason.subject for reason in reasons(projection, needs)}
+            unaligned = {reason.subject for reason in why}
             found.append(
                 Interval(
                     zone.floor(projection.level, start) if "start" in unaligned else start,
                     zone.ceiling(projection.level, end) if "end" in unaligned else end,
                 )
             )
-    if not found:
-        return None
-    least = min(found, key=lambda interval: interval.end - interval.start)
-    wider = Query(
-        needs.query.path,
-        include=needs.query.include,
-        filters=needs.query.filters,
-        start=None if needs.query.start is None else Moment.at(least.start),
-        end=None if needs.query.end is None else Moment.at(least.end),
-        metrics=needs.query.metrics,
-        limit=needs.query.limit,
-    )
-    return needs_of(wider, catalog, needs.metrics)
-
-
-def _over(projection: Projection, cost: Cost, needs: Needs, caps: Caps) -> Reason | None:
-    """The cap that a candidate would break, if any (rule 17)."""
-    if projection.is_facts and caps.facts is not None and cost.rows > caps.facts:
-        text = f"{cost.rows:,} facts to scan, the cap is {caps.facts:,}"
-        return Reason("over_scan_cap", projection.name, text, _shorter(projection, needs, caps.facts))
-    if caps.memory is None:
-        return None
-    memory = memory_of(projection, needs, cost.groups, cost.rows)
-    if memory > caps.memory:
-        text = f"{memory:,} bytes of memory, the cap is {caps.memory:,}"
-        return Reason("over_memory", projection.name, text, "a shorter interval, or fewer dimensions")
-    return None
-
-
-def _shorter(projection: Projection, needs: Needs, facts: int) -> str:
-    """The longest interval with the same end that scans no more facts than allowed, as a phrase."""
-    statistics = projection.statistics
-    assert statistics is not None
-    for start in statistics.starts:
-        interval = Interval(max(start, needs.asked.start), needs.asked.end)
-        if start >= needs.asked.start and statistics.rows_in(interval) <= facts:
-            return f"start={moment_text(start, needs.schema.zone)} would pass"
-    return "no interval with this end would pass"
-
-
-def _guard_groups(groups: int, caps: Caps, needs: Needs, catalog: Catalog) -> None:
-    if caps.groups is None or groups <= caps.groups:
-        return
-    group = needs.query.group
-    for length in range(len(group) - 1, -1, -1):
-        fewer = needs_of(
-            Query(group[:length], filters=needs.query.filters, start=needs.query.start, end=needs.query.end),
-            catalog,
-            needs.metrics,
+    for interval in sorted(found, key=lambda one: one.end - one.start):
+        start_given, end_given = needs.query.start is not None, needs.query.end is not None
+        wider = needs.query.between(
+            Moment.at(interval.start) if start_given else None, Moment.at(interval.end) if end_given else None
         )
-        if (estimate := group_estimate(fewer, catalog)) <= caps.groups:
-            passing = f"{path_text(group[:length]) or 'the totals'} would pass, with about {estimate:,}"
-            break
-    raise TooExpensive(
-        f"{path_text(group)} would have about {groups:,} records before its limit, and {caps.groups:,} are allowed; "
-        f"{passing}, and so would a shorter interval or a filter"
-    )
+        widened = needs_of(wider, catalog, needs.metrics)
+        if eligible := _eligible(widened, catalog):
+            return widened, eligible
+    return needs, []
 
 
-def _too_expensive_text(eligible: list[Projection], costs: dict[str, Cost], needs: Needs, caps: Caps) -> str:
-    over = [_over(projection, costs[projection.name], needs, caps) for projection in eligible]
-    said = [f"{reason.subject}: {reason.text} ({reason.remedy})" for reason in over if reason is not None]
-    return f"{path_text(needs.query.group) or 'the totals'} would cost too much: " + "; ".join(said)
-
-
-def _no_answer_text(needs: Needs, catalog: Catalog) -> str:
+def _no_answer_text(needs: Needs, catalog: Catalog, among: tuple[str, ...] | None) -> str:
     asked = path_text(needs.query.group) or "the totals"
     if needs.metrics:
         asked += f" with {', '.join(needs.metrics)}"
+    else:
+        # Nobody named a metric and none is offered: the reasons are those against each that could have been.
+        needs = needs_of(needs.query, catalog, among or tuple(catalog.schema.metrics))
     lines = [
         f"{projection.name}: " + ", ".join(reason.text for reason in reasons(projection, needs))
         for projection in catalog.projections
@@ -192,34 +184,28 @@ def _no_answer_text(needs: Needs, catalog: Catalog) -> str:
     return f"nothing that is stored can answer {asked}. " + "; ".join(lines)
 
 
-def _candidates(
-    needs: Needs, catalog: Catalog, costs: dict[str, Cost], chosen: Projection, caps: Caps
-) -> tuple[Candidate, ...]:
+def _candidates(choice: _Choice, catalog: Catalog, caps: Caps) -> tuple[Candidate, ...]:
     """Every projection with its cost or all its reasons: the chosen first, then by cost, then the rejected."""
+    chosen = choice.chosen
+    assert chosen is not None
     found = []
     for projection in catalog.projections:
-        why = list(reasons(projection, needs))
-        cost = costs.get(projection.name)
+        why = list(reasons(projection, choice.needs))
+        cost = choice.costs.get(projection.name)
         if cost is not None and projection is not chosen:
-            over = _over(projection, cost, needs, caps)
             cheaper = Reason("cheaper_exists", chosen.name, f"right, but {chosen.name} is cheaper")
-            why.append(over or cheaper)
+            why.append(over(projection, cost, choice.needs, caps) or cheaper)
         rows = None if projection.statistics is None else projection.statistics.rows
         found.append(Candidate(projection.name, rows, tuple(why), cost, projection is chosen))
     dearest = float("inf")
     return tuple(sorted(found, key=lambda one: (not one.chosen, one.cost.nanoseconds if one.cost else dearest)))
 
 
-def _plan(
-    needs: Needs,
-    catalog: Catalog,
-    chosen: Projection,
-    cost: Cost,
-    groups: int,
-    widened: bool,
-    candidates: tuple[Candidate, ...],
-) -> Plan:
+def _plan(choice: _Choice, catalog: Catalog, candidates: tuple[Candidate, ...]) -> Plan:
+    needs, chosen = choice.needs, choice.chosen
+    assert chosen is not None
     assert chosen.statistics is not None
+    cost = choice.costs[chosen.name]
     piece = Piece(chosen.name, needs.interval, needs.partials, chosen.statistics.refreshed)
     return Plan(
         query=needs.query,
@@ -227,10 +213,10 @@ def _plan(
         interval=needs.interval,
         pieces=(piece,),
         cost=cost,
-        groups=groups,
-        memory=memory_of(chosen, needs, groups, cost.rows),
+        groups=choice.groups,
+        memory=memory_of(chosen, needs, choice.groups, cost.rows),
         zone=catalog.schema.zone,
-        widened=widened,
+        widened=choice.widened,
         version=catalog.version,
         candidates=candidates,
     )

@@ -29,6 +29,9 @@ BYTES_OF_SET = 160
 # Blocks of rows, keys and values that any run holds at one time.
 BYTES_OF_BLOCKS = 8 << 20
 
+# How many values a calendar part has.
+_PARTS = {"quarter": 4, "month": 12, "week": 53, "day": 31, "hour": 24, "minute": 60, "second": 60}
+
 _SIZES = {
     "second": SECOND,
     "minute": MINUTE,
@@ -49,35 +52,25 @@ def expected_groups(possible: float, rows: float) -> float:
 
 
 def possible_groups(needs: Needs, catalog: Catalog) -> float:
-    """The product of the members of each dimension of the report, of its time buckets too."""
+    """The product of the members of each dimension of the report that no other determines, and of its time."""
     kept = {predicate.dimension: len(predicate.values) for predicate in needs.query.filters if not predicate.exclude}
+    determined = {above for name in needs.dimensions for above in needs.schema.ancestors(name)}
     product = 1.0
-    for name in needs.dimensions:
+    for name in needs.dimensions - determined:
         members = catalog.members.get(name, 1)
         product *= max(min(members, kept.get(name, members)), 1)
     return product * time_groups(needs.levels, needs.level, needs.asked)
 
 
 def time_groups(levels: frozenset[str], level: str | None, asked: Interval) -> float:
-    """How many time buckets an interval has, or combinations of parts where those are fewer."""
+    """How many time buckets an interval has, or combinations of calendar parts where those are fewer."""
     if level is None:
         return 1.0
-    buckets = max((asked.end - asked.start) / _SIZES.get(level, 1), 0.0) + 1.0
-    if "year" in levels or not levels:
-        return buckets
-    parts = {
-        "quarter": 4,
-        "month": 12,
-        "week": 53,
-        "day": 31,
-        "hour": 24,
-        "minute": 60,
-        "second": 60,
-    }
+    length = max(asked.end - asked.start, 0)
     product = 1.0
     for name in levels:
-        product *= parts.get(name, 1)
-    return min(buckets, product)
+        product *= length / _SIZES["year"] + 1.0 if name == "year" else _PARTS[name]
+    return min(length / _SIZES[level] + 1.0, product)
 
 
 def group_estimate(needs: Needs, catalog: Catalog) -> int:
@@ -88,6 +81,7 @@ def group_estimate(needs: Needs, catalog: Catalog) -> int:
         float(projection.statistics.rows_in(needs.asked))
         for projection in catalog.projections
         if projection.statistics is not None
+        and projection.statistics.coverage.covers(needs.asked)
         and needs.dimensions <= projection.closure
         and (needs.level is None or (projection.level is not None and nests(projection.level, needs.level)))
     ]

@@ -54,7 +54,6 @@ def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
     levels = group & schema.levels
     interval = interval_of(query)
     partials = tuple(dict.fromkeys(partial for name in metrics for partial in schema.partials(name)))
-    pinned = [predicate for predicate in query.filters if not predicate.exclude and len(predicate.values) == 1]
     return Needs(
         query,
         schema,
@@ -65,12 +64,21 @@ def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
         levels,
         common_level(levels),
         frozenset(predicate.dimension for predicate in query.filters),
-        frozenset(predicate.dimension for predicate in pinned),
+        frozenset(_pinned(query)),
         interval,
         interval.intersect(catalog.span),
         catalog.span,
         catalog.strict,
     )
+
+
+def _pinned(query: Query) -> Iterator[str]:
+    """The dimensions that the filters leave one member."""
+    excluded = {predicate.dimension: predicate.values for predicate in query.filters if predicate.exclude}
+    for predicate in query.filters:
+        left = predicate.values - excluded.get(predicate.dimension, frozenset())
+        if not predicate.exclude and len(left) == 1:
+            yield predicate.dimension
 
 
 def _stored(projection: Projection, needs: Needs) -> Iterator[Reason]:

@@ -24,10 +24,9 @@ def member_texts(column: DimensionColumn) -> list[str]:
 
 def metric_texts(column: MetricColumn, missing: str) -> list[str]:
     """The text of each number; `missing` where there is none."""
-    if column.values.dtype.kind == "f":
-        texts = list(map(repr, column.values.tolist()))
-    elif pa.types.is_integer(column.type):
-        texts = list(map(str, column.values.tolist()))
+    if column.values.dtype.kind == "f" or pa.types.is_integer(column.type):
+        # One call for all texts, half as long as one for each.
+        texts = repr(column.values.tolist())[1:-1].split(", ") if len(column.values) else []
     else:
         texts = _typed_texts(column)
     if column.valid is not None:

@@ -17,7 +17,9 @@ def serialize(resource: Resource) -> bytes:
     report = resource.report
     names = [column.name for column in report.dimensions] + [column.name for column in report.metrics]
     columns = [_fields(member_texts(column)) for column in report.dimensions]
-    columns += [metric_texts(column, "") for column in report.metrics]
+    # A line with nothing in it is no record to most readers, so a lone empty field is quoted.
+    missing = "" if len(names) > 1 else '""'
+    columns += [metric_texts(column, missing) for column in report.metrics]
     step = 2 * len(columns)
     woven = [","] * (step * report.rows)
     for index, texts in enumerate(columns):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from json import dumps
+from json.encoder import encode_basestring as _text
 
 from wolap.engine.execute import DimensionColumn
 from wolap.engine.finish import MetricColumn
@@ -31,49 +32,71 @@ def serialize(resource: Resource) -> bytes:
     if resource.drill_down:
         children = [_link(link) for link in resource.drill_down]
         links["drill-down"] = children[0] if len(children) == 1 else children
-    return f'{{"_links":{_text(links)},"report":[{_records(resource)}]}}'.encode()
+    shown = dumps(links, ensure_ascii=False, separators=(",", ":"))
+    return f'{{"_links":{shown},"report":[{_records(resource)}]}}'.encode()
 
 
 def _link(link: Link) -> dict[str, str]:
     return {"href": link.href, "name": link.name}
 
 
-def _text(value: object) -> str:
-    return dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def _records(resource: Resource) -> str:
-    report = resource.report
-    native = resource.native_numbers
-    columns = [(column.name, _dimension(column, native)) for column in report.dimensions]
-    columns += [(column.name, _metric(column, native)) for column in report.metrics]
+    """Each record is the fragments of its members, then each metric's text with what stands before it."""
+    report, native = resource.report, resource.native_numbers
     if not report.rows:
         return ""
-    step = 2 * len(columns) + 1
-    woven = ["}"] * (step * report.rows)
-    for index, (name, texts) in enumerate(columns):
-        woven[2 * index :: step] = [f"{',' if index else ',{'}{_text(name)}:"] * report.rows
-        woven[2 * index + 1 :: step] = texts
-    return "".join(woven)[1:]
+    members = [_dimension(column, native) for column in report.dimensions]
+    metrics = [_metric(column, native) for column in report.metrics]
+    step = len(members) + 2 * len(metrics) + 1
+    woven = [""] * (step * report.rows)
+    for index, fragments in enumerate(members):
+        woven[index::step] = fragments
+    behind = ""
+    for index, (before, texts, after) in enumerate(metrics):
+        place = len(members) + 2 * index
+        woven[place::step] = [behind + before] * report.rows
+        woven[place + 1 :: step] = texts
+        behind = f"{after},"
+    # The end of a record and the beginning of the next; behind the last there is none.
+    woven[step - 1 :: step] = [f"{metrics[-1][2]}}},{{"] * report.rows
+    return "{" + "".join(woven)[:-2]
 
 
 def _dimension(column: DimensionColumn, native: bool) -> list[str]:
+    """For each row the name and the member, with the comma before whatever follows."""
     codes = column.codes.tolist()
     if column.members is None:
-        return list(map(str if native else '"%d"'.__mod__, codes))
+        return list(map(_numbered(column.name, native).__getitem__, codes))
     if len(column.members.values) <= _KEPT_MEMBERS:
-        return list(map(_escaped(column.members).__getitem__, codes))
-    return [_text(column.members.texts[code]) for code in codes]
+        return list(map(_fragments(column.members, column.name).__getitem__, codes))
+    name = _text(column.name)
+    return [f"{name}:{_text(column.members.texts[code])}," for code in codes]
+
+
+class _Numbered(dict[int, str]):
+    """The fragments of calendar parts, made when they are first met: there are some thousands at the most."""
+
+    def __init__(self, name: str, native: bool) -> None:
+        super().__init__()
+        self.pattern = f"{_text(name)}:%d," if native else f'{_text(name)}:"%d",'
+
+    def __missing__(self, code: int) -> str:
+        fragment = self[code] = self.pattern % code
+        return fragment
+
+
+_numbered = lru_cache(maxsize=64)(_Numbered)
 
 
 @lru_cache(maxsize=512)
-def _escaped(members: Members) -> list[str]:
-    return list(map(_text, members.texts))
+def _fragments(members: Members, name: str) -> list[str]:
+    return [f"{_text(name)}:{_text(text)}," for text in members.texts]
 
 
-def _metric(column: MetricColumn, native: bool) -> list[str]:
-    texts = metric_texts(column, "")
-    quoted = texts if native and is_number(column) else list(map('"%s"'.__mod__, texts))
+def _metric(column: MetricColumn, native: bool) -> tuple[str, list[str], str]:
+    """What stands before each text, the texts, and what stands behind: quotes, where all texts need them."""
+    name, texts = _text(column.name), metric_texts(column, "")
+    bare = native and is_number(column)
     if column.valid is None:
-        return quoted
-    return ["null" if not text else shown for text, shown in zip(texts, quoted, strict=True)]
+        return (f"{name}:", texts, "") if bare else (f'{name}:"', texts, '"')
+    return f"{name}:", ["null" if not text else text if bare else f'"{text}"' for text in texts], ""

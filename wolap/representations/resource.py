@@ -14,7 +14,7 @@ from wolap.model.schema import Schema
 from wolap.model.tree import Path
 from wolap.model.zone import to_datetime
 
-__all__ = ["Link", "Resource", "describe"]
+__all__ = ["Link", "Resource", "describe", "file_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:
-    """A report with its links. `file_name` is what it is saved as, without extension (W44)."""
+    """A report with its links. `query` is all that was used, which the self link says."""
 
     href: str
     roll_up: Link | None
     drill_down: tuple[Link, ...]
     report: Report
-    file_name: str
+    query: Query
     native_numbers: bool = False
 
 
@@ -61,7 +61,7 @@ def describe(
         roll_up=None if parent is None else Link(root + write_path(parent, schema), _name(parent, schema)),
         drill_down=tuple(Link(root + write_path(child, schema), child[-1]) for child in children),
         report=result.report,
-        file_name=_file_name(used, schema),
+        query=used,
         native_numbers=schema.native_numbers,
     )
 
@@ -70,8 +70,12 @@ def _name(path: Path, schema: Schema) -> str:
     return path[-1] if path else schema.name
 
 
-def _file_name(query: Query, schema: Schema) -> str:
-    """`<prefix>__<start-date>_<end-date>[_<filter values joined by ,>]_<limit>`, safe for a file name (W44)."""
+def file_name(resource: Resource, schema: Schema) -> str:
+    """What a report is saved as, without extension: the cube, the dates, the filter values and the limit (W44).
+
+    `<prefix>__<start-date>_<end-date>[_<filter values joined by ,>]_<limit>`, safe for a file name.
+    """
+    query = resource.query
     parts = []
     if query.start is not None and query.end is not None and any(level in query.group for level in LEVELS):
         bounds = (query.start.microseconds, query.end.microseconds)

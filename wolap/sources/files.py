@@ -17,7 +17,7 @@ from wolap.errors import Problem, SchemaError, nearest, quote
 
 __all__ = ["FORMATS", "read_facts"]
 
-# File endings and the name that pyarrow has for each format.
+# File endings and the format of each, by the name that pyarrow has for it.
 FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
@@ -25,8 +25,9 @@ FORMATS = {
     ".ipc": "ipc",
     ".feather": "ipc",
     ".csv": "csv",
-    ".tsv": "csv",
+    ".tsv": "tsv",
 }
+DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
 def read_facts(where: str, folder: Path, columns: Collection[str] | None = None) -> pa.Table:
@@ -42,17 +43,18 @@ def read_facts(where: str, folder: Path, columns: Collection[str] | None = None)
         found = f"{quote(where)} holds files of several formats ({', '.join(sorted(endings))})"
         raise SchemaError([Problem("facts", found, "a glob that names one of them, such as *.parquet")])
     try:
-        return _read(files, kinds.pop(), ".tsv" in endings, columns)
+        return _read(files, kinds.pop(), columns)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError) as error:
         raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {str(error)[:300]}")]) from None
 
 
-def _read(files: list[Path], kind: str, tabs: bool, columns: Collection[str] | None) -> pa.Table:
+def _read(files: list[Path], kind: str, columns: Collection[str] | None) -> pa.Table:
     own: object = kind
-    if kind == "csv":
+    if kind in DELIMITERS:
         from pyarrow import csv  # noqa: PLC0415 - only who reads CSV pays for it
 
-        own = pads.CsvFileFormat(parse_options=csv.ParseOptions(delimiter="\t" if tabs else ","))
+        options = csv.ParseOptions(delimiter=DELIMITERS[kind], newlines_in_values=True)
+        own = pads.CsvFileFormat(parse_options=options)
     parts = [pads.dataset(str(path), format=own) for path in files]
     schema = pa.unify_schemas([part.schema for part in parts], promote_options="permissive")
     whole = pads.dataset([str(path) for path in files], format=own, schema=schema)

@@ -21,7 +21,7 @@ from wolap.model.principal import EVERYONE, Principal
 from wolap.model.tree import Path, path_text
 from wolap.planner.choose import is_answerable
 from wolap.planner.plan import Plan
-from wolap.representations.resource import describe
+from wolap.representations.resource import describe, file_name
 from wolap.web.negotiation import FORMATS, negotiate
 
 __all__ = ["ALLOWED", "STATUSES", "Endpoint", "Request", "Response"]
@@ -124,7 +124,7 @@ class Endpoint:
         if choice.by_header:
             headers.append(("Vary", "Accept"))
         if choice.format == "csv":
-            headers.append(("Content-Disposition", f'attachment; filename="{resource.file_name}.csv"'))
+            headers.append(("Content-Disposition", f'attachment; filename="{file_name(resource, schema)}.csv"'))
         headers.append(("Wolap-Rows", f"{len(result)}/{result.total}"))
         headers.append(("Wolap-Projection", ", ".join(piece.projection for piece in plan.pieces)))
         return Response(200, tuple(headers), body)

@@ -24,7 +24,8 @@ FORMATS: dict[str, tuple[tuple[str, ...], Callable[[Resource], bytes]]] = {
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _RANGE = re.compile(rf"\s*({_TOKEN})/({_TOKEN})\s*(;.*)?")
-_WEIGHT = re.compile(r";\s*[qQ]\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)")
+# Java's own client leaves out the 0 before the point.
+_WEIGHT = re.compile(r";\s*[qQ]\s*=\s*(0?\.\d{1,3}|0\.?|1(?:\.0{0,3})?)\s*(?:;|$)")
 _HAS_WEIGHT = re.compile(r";\s*[qQ]\s*=")
 _MOST_RANGES = 200
 
