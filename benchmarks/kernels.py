@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from wolap.engine.columns import COUNT, Column
 from wolap.engine.distinct import count_distinct
-from wolap.engine.kernels import KERNELS, Predicate, Scan, choose_kernel
+from wolap.engine.kernels import KERNELS, choose_kernel
 from wolap.engine.keys import CodeDigit, Digit, TimeDigit, pack
+from wolap.engine.scan import Predicate, Scan
 from wolap.model.aggregate import Partial
 
 ROWS = 200_000

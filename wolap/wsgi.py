@@ -14,7 +14,7 @@ from wolap.model.principal import EVERYONE, Principal
 from wolap.web.endpoint import Endpoint, Request
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication
+    from wsgiref.types import StartResponse, WSGIApplication
 
 __all__ = ["wsgi_app"]
 

@@ -16,8 +16,10 @@ from wolap import Cancelled, Cube, Dimension, MetricOverflow, Query, Schema, Tim
 from wolap.engine import distinct, kernels
 from wolap.engine.columns import COUNT, Column
 from wolap.engine.distinct import count_distinct
-from wolap.engine.kernels import KERNELS, Groups, PartialOverflow, Predicate, Scan, Series, choose_kernel, merge
+from wolap.engine.groups import Groups, PartialOverflow, Series, merge
+from wolap.engine.kernels import KERNELS, choose_kernel
 from wolap.engine.keys import CodeDigit, TimeDigit, pack
+from wolap.engine.scan import Predicate, Scan
 from wolap.model.aggregate import Partial
 
 KERNEL = {name: kernel for name, _, kernel in KERNELS}

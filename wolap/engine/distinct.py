@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from wolap.engine.columns import Column
-from wolap.engine.kernels import BLOCK, LARGE_BLOCK, Groups, Scan, Series
+from wolap.engine.groups import Groups, Series
+from wolap.engine.kernels import BLOCK, LARGE_BLOCK
 from wolap.engine.keys import different
+from wolap.engine.scan import Scan
 
 __all__ = ["count_distinct"]
 

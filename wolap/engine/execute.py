@@ -13,7 +13,7 @@ from threading import Event
 import numpy as np
 
 from wolap.engine.finish import MetricColumn, finish_metrics
-from wolap.engine.kernels import PartialOverflow
+from wolap.engine.groups import PartialOverflow
 from wolap.engine.layout import Dictionaries
 from wolap.engine.members import Members
 from wolap.engine.source import Source

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.kernels import Series
+from wolap.engine.groups import Series
 from wolap.errors import MetricOverflow
 from wolap.model.aggregate import AGGREGATES, Partial
 from wolap.model.schema import Schema

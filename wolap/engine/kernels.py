@@ -16,162 +16,35 @@ Which kernel (`performance.md` section 4):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from threading import Event
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wolap.engine.columns import Column
-from wolap.engine.keys import Keys, TimeDigit
+from wolap.engine.columns import Column, Values
+from wolap.engine.groups import COUNTS, MERGES, Groups, Halves, PartialOverflow, Series, merge
+from wolap.engine.keys import TimeDigit
+from wolap.engine.scan import Scan
 from wolap.errors import Cancelled
 from wolap.model.aggregate import Partial
 
-__all__ = [
-    "KERNELS",
-    "Groups",
-    "PartialOverflow",
-    "Predicate",
-    "Scan",
-    "Series",
-    "choose_kernel",
-    "merge",
-    "scan_groups",
-]
+__all__ = ["KERNELS", "choose_kernel", "scan_groups"]
 
 BLOCK = 1 << 16
 LARGE_BLOCK = 1 << 20
 _DENSE_ALWAYS = 1 << 16
 _DENSE_MOST = 1 << 24
-_LOW_HALF = 0xFFFF_FFFF
 _LONG_RUN = 16
 _SAMPLE = 256
 _FIRST = np.zeros(1, np.intp)
 _NO_KEYS = np.zeros(0, np.intp)
 
-Values = np.ndarray
-
-
-class PartialOverflow(ArithmeticError):
-    """A sum that does not fit 64 bits. Who knows the metric names it."""
-
-    def __init__(self, partial: Partial) -> None:
-        self.partial = partial
-        super().__init__(str(partial))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Predicate:
-    """Keeps the rows whose code is marked in `kept`; `few` are the codes of IN or NOT IN where they are up to four."""
-
-    codes: np.ndarray
-    kept: np.ndarray
-    few: tuple[int, ...] | None = None
-    exclude: bool = False
-
-    def mask(self, start: int, stop: int) -> np.ndarray:
-        """Which rows of a block are kept."""
-        block = self.codes[start:stop]
-        if self.few is None:
-            marked: np.ndarray = self.kept[block]
-            return marked
-        found: np.ndarray = block == self.few[0]
-        for code in self.few[1:]:
-            found |= block == code
-        return ~found if self.exclude else found
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scan:
-    """Rows to read, which of them to keep, how they are keyed. `cancel` is looked at between blocks."""
-
-    start: int
-    stop: int
-    keys: Keys
-    predicates: tuple[Predicate, ...] = ()
-    cancel: Event | None = None
-
-    @property
-    def rows(self) -> int:
-        """Rows to read, before predicates."""
-        return self.stop - self.start
-
-    def blocks(self, size: int) -> Iterator[tuple[int, int, np.ndarray | None]]:
-        """Ranges of rows with the positions in them that are kept; None for all. Raises Cancelled when told to stop."""
-        for start in range(self.start, self.stop, size):
-            stop = min(start + size, self.stop)
-            if self.cancel is not None and self.cancel.is_set():
-                raise Cancelled("stopped between two blocks of rows, as the caller asked")
-            chosen = self._chosen(start, stop)
-            if chosen is None or len(chosen):
-                yield start, stop, chosen
-
-    def _chosen(self, start: int, stop: int) -> np.ndarray | None:
-        if not self.predicates:
-            return None
-        mask = self.predicates[0].mask(start, stop)
-        for predicate in self.predicates[1:]:
-            mask &= predicate.mask(start, stop)
-        chosen = np.flatnonzero(mask)
-        return None if len(chosen) == stop - start else chosen
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
-    """A value for each group; `valid` False where there is none."""
-
-    values: Values
-    valid: np.ndarray | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Groups:
-    """The keys that occur, in rising order, and a series for each column that was asked for, in its order."""
-
-    keys: np.ndarray
-    series: tuple[Series, ...]
-
 
 Wanted = Sequence[tuple[Partial, Column]]
 Kernel = Callable[[Scan, Wanted], Groups]
 
-# What counts is 0 where there is nothing; all else is null.
-_COUNTS = frozenset({"count", "distinct"})
-
-# How the partial of a function merges: the ufunc, and what it starts from for int64 and for float64.
-_MERGES: dict[str, tuple[np.ufunc, int, float]] = {
-    "count": (np.add, 0, 0.0),
-    "sum": (np.add, 0, 0.0),
-    "distinct": (np.add, 0, 0.0),
-    "min": (np.minimum, np.iinfo(np.int64).max, np.inf),
-    "max": (np.maximum, np.iinfo(np.int64).min, -np.inf),
-}
-
-
-class _Split:
-    """An exact sum in two halves, for a column whose bounds do not promise that its sum fits 64 bits.
-
-    Each half is a sum of at most 2^31 numbers of 32 bits and cannot overflow; their carry tells whether the whole does.
-    """
-
-    @staticmethod
-    def halves(values: Values) -> tuple[Values, Values]:
-        high: Values = values >> 32
-        low: Values = values & _LOW_HALF
-        return high, low
-
-    @staticmethod
-    def join(high: Values, low: Values, partial: Partial) -> Values:
-        top = high + (low >> 32)
-        limit = 1 << 31
-        if bool(((top >= limit) | (top < -limit)).any()):
-            raise PartialOverflow(partial)
-        joined: Values = (top << 32) | (low & _LOW_HALF)
-        return joined
-
 
 def _may_overflow(partial: Partial, column: Column, rows: int) -> bool:
-    if column.values is None or column.is_float or _MERGES[partial.function][0] is not np.add:
+    if column.values is None or column.is_float or MERGES[partial.function][0] is not np.add:
         return False
     return max(abs(column.low), abs(column.high)) * max(rows, 1) >= 1 << 63
 
@@ -191,7 +64,7 @@ class _Dense:
 
     def __init__(self, partial: Partial, column: Column, size: int, rows: int) -> None:
         self.partial, self.column = partial, column
-        self.ufunc, start, float_start = _MERGES[partial.function]
+        self.ufunc, start, float_start = MERGES[partial.function]
         self.splits = _may_overflow(partial, column, rows)
         self.values: Values = (
             np.full(size, float_start, np.float64) if column.is_float else np.full(size, start, np.int64)
@@ -216,7 +89,7 @@ class _Dense:
         if values is None:
             np.add.at(self.values, keys, 1)
         elif self.low is not None:
-            high, low = _Split.halves(values)
+            high, low = Halves.split(values)
             np.add.at(self.values, keys, high)
             np.add.at(self.low, keys, low)
         else:
@@ -226,7 +99,7 @@ class _Dense:
         low = self.low
         values = self.values if present is None else self.values[present]
         if low is not None:
-            values = _Split.join(values, low if present is None else low[present], self.partial)
+            values = Halves.join(values, low if present is None else low[present], self.partial)
         if self.hit is None:
             return Series(values)
         hit = self.hit if present is None else self.hit[present]
@@ -267,7 +140,7 @@ def _totals(scan: Scan, wanted: Wanted) -> Groups:
 
 
 def _reduced(scan: Scan, partial: Partial, column: Column) -> Series:
-    ufunc, start, _ = _MERGES[partial.function]
+    ufunc, start, _ = MERGES[partial.function]
     whole = 0 if ufunc is np.add else start
     sums: list[float] = []
     seen = False
@@ -288,7 +161,7 @@ def _reduced(scan: Scan, partial: Partial, column: Column) -> Series:
             whole += _exact_sum(column, values)
         else:
             whole = int(ufunc.reduce(values, initial=whole))
-    if partial.function in _COUNTS:
+    if partial.function in COUNTS:
         return Series(np.array([whole], np.int64))
     if column.is_float:
         value = float(ufunc.reduce(np.array(sums))) if seen else 0.0
@@ -301,7 +174,7 @@ def _reduced(scan: Scan, partial: Partial, column: Column) -> Series:
 def _exact_sum(column: Column, values: Values) -> int:
     if max(abs(column.low), abs(column.high)) * len(values) < 1 << 63:
         return int(np.add.reduce(values))
-    high, low = _Split.halves(values)
+    high, low = Halves.split(values)
     return (int(np.add.reduce(high)) << 32) + int(np.add.reduce(low))
 
 
@@ -330,7 +203,7 @@ def _runs(scan: Scan, wanted: Wanted) -> Groups:
 def _run_block(partial: Partial, column: Column, offsets: np.ndarray, scan: Scan) -> Series:
     if scan.cancel is not None and scan.cancel.is_set():
         raise Cancelled("stopped between two blocks of rows, as the caller asked")
-    ufunc, start, float_start = _MERGES[partial.function]
+    ufunc, start, float_start = MERGES[partial.function]
     begin, end = int(offsets[0]), int(offsets[-1])
     begins = offsets[:-1] - begin
     values, valid = _block(column, begin, end, None)
@@ -373,69 +246,6 @@ def _ordered(scan: Scan, wanted: Wanted) -> Groups:
         empty = [Series(np.zeros(0, np.float64 if column.is_float else np.int64)) for _, column in wanted]
         return Groups(_NO_KEYS, tuple(empty))
     return parts[0] if len(parts) == 1 else merge(parts, functions)
-
-
-def merge(parts: Sequence[Groups], functions: Sequence[Partial]) -> Groups:
-    """Groups of several sources, or rows as groups of one, as groups: equal keys are merged by each partial's function.
-
-    Equal keys keep the order that they come in, so that floats are added up in the order of rows. Raises
-    PartialOverflow.
-    """
-    keys = parts[0].keys if len(parts) == 1 else np.concatenate([part.keys for part in parts])
-    rises = len(keys) < 2 or bool((keys[1:] > keys[:-1]).all())
-    if rises:
-        return Groups(keys, parts[0].series) if len(parts) == 1 else _joined(parts, keys, slice(None), None, functions)
-    order = _order(keys)
-    keys = keys[order]
-    begins = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
-    return _joined(parts, keys[begins], order, begins, functions)
-
-
-def _order(keys: np.ndarray) -> np.ndarray:
-    """The stable order of keys: sorting key and position packed in one integer is faster than sorting positions."""
-    bits = max(len(keys) - 1, 1).bit_length()
-    least, most = int(keys.min()), int(keys.max())
-    if (most - least).bit_length() + bits < 63:
-        packed = ((keys - least) << bits) | np.arange(len(keys))
-        packed.sort()
-        return packed & ((1 << bits) - 1)
-    return np.argsort(keys, kind="stable")
-
-
-def _joined(
-    parts: Sequence[Groups],
-    keys: np.ndarray,
-    order: np.ndarray | slice,
-    begins: np.ndarray | None,
-    functions: Sequence[Partial],
-) -> Groups:
-    found = []
-    for index, partial in enumerate(functions):
-        series = [part.series[index] for part in parts]
-        values = np.concatenate([one.values for one in series])[order] if len(series) > 1 else series[0].values[order]
-        valid = None
-        if any(one.valid is not None for one in series):
-            marks = [np.ones(len(one.values), bool) if one.valid is None else one.valid for one in series]
-            valid = np.concatenate(marks)[order]
-        found.append(Series(values, valid) if begins is None else _merged(partial, values, valid, begins))
-    return Groups(keys, tuple(found))
-
-
-def _merged(partial: Partial, values: Values, valid: np.ndarray | None, begins: np.ndarray) -> Series:
-    ufunc, start, float_start = _MERGES[partial.function]
-    is_float = values.dtype.kind == "f"
-    hit = None
-    if valid is not None:
-        hit = np.logical_or.reduceat(valid, begins)
-        values = np.where(valid, values, values.dtype.type(float_start) if is_float else values.dtype.type(start))
-    if ufunc is np.add and not is_float and len(values):
-        bound = max(abs(int(values.min())), abs(int(values.max())))
-        if bound * len(values) >= 1 << 63:
-            high, low = _Split.halves(values)
-            joined = _Split.join(np.add.reduceat(high, begins), np.add.reduceat(low, begins), partial)
-            return Series(joined, hit)
-    reduced = ufunc.reduceat(values, begins)
-    return Series(reduced if hit is None else np.where(hit, reduced, reduced.dtype.type(0)), hit)
 
 
 def _is_total(scan: Scan, wanted: Wanted) -> bool:

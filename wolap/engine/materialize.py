@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from wolap.engine.columns import Column
 from wolap.engine.execute import overflow_of
-from wolap.engine.kernels import PartialOverflow, Scan, Series
+from wolap.engine.groups import PartialOverflow, Series
 from wolap.engine.keys import CodeDigit, Digit, TimeDigit, pack
 from wolap.engine.layout import Layout
+from wolap.engine.scan import Scan
 from wolap.engine.source import MemorySource
 from wolap.engine.time_index import Buckets, TimeIndex
 from wolap.model.projection import Projection

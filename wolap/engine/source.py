@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from wolap.engine.distinct import count_distinct
-from wolap.engine.kernels import Groups, Predicate, Scan, Series, scan_groups
+from wolap.engine.groups import Groups, Series
+from wolap.engine.kernels import scan_groups
 from wolap.engine.keys import CodeDigit, Digit, TimeDigit, pack
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.members import Codes
+from wolap.engine.scan import Predicate, Scan
 from wolap.model.aggregate import Partial
 from wolap.model.query import Filter, Query
 from wolap.planner.plan import Piece

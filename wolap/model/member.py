@@ -135,9 +135,9 @@ def canonical_member(kind: str, value: Member) -> Member:
     if kind in _NUMERIC and isinstance(value, int | float | Decimal):
         try:
             converted = convert(value)
+            return converted if converted == value else str(value)
         except (ValueError, ArithmeticError):
             return str(value)
-        return converted if converted == value else str(value)
     return str(value)
 
 

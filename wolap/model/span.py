@@ -7,7 +7,7 @@ from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wolap.model.level import LEVELS, common_level
+from wolap.model.level import LEVELS
 from wolap.model.zone import (
     DAY,
     FIRST_INSTANT,
@@ -76,4 +76,4 @@ def default_start(levels: frozenset[str], end: int, zone: Zone, own: Mapping[str
     span, floor = DEFAULT_SPANS[finest]
     local = own.get(finest, span).before(min(max(zone.local(end), FIRST_INSTANT), LAST_INSTANT))
     start = zone.floor(floor, zone.instant(local))
-    return min(max(start, FIRST_INSTANT), end - 1) if common_level(levels) else start
+    return max(start, FIRST_INSTANT)

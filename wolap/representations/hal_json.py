@@ -6,6 +6,7 @@ slices with a step, so that no record is ever an object in Python.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from json import dumps
 from json.encoder import encode_basestring as _text
@@ -22,6 +23,7 @@ MEDIA_TYPES = ("application/json", "application/hal+json")
 
 # Above this many members only those of the report are escaped, not all once and for all.
 _KEPT_MEMBERS = 1 << 14
+_NATIVE = frozenset({"integer", "float", "decimal", "boolean"})
 
 
 def serialize(resource: Resource) -> bytes:
@@ -68,9 +70,9 @@ def _dimension(column: DimensionColumn, native: bool) -> list[str]:
     if column.members is None:
         return list(map(_numbered(column.name, native).__getitem__, codes))
     if len(column.members.values) <= _KEPT_MEMBERS:
-        return list(map(_fragments(column.members, column.name).__getitem__, codes))
-    name = _text(column.name)
-    return [f"{name}:{_text(column.members.texts[code])}," for code in codes]
+        return list(map(_fragments(column.members, column.name, native).__getitem__, codes))
+    name, texts, write = _text(column.name), column.members.texts, _writer(column.members, native)
+    return [f"{name}:{write(texts[code])}," for code in codes]
 
 
 class _Numbered(dict[int, str]):
@@ -89,8 +91,16 @@ _numbered = lru_cache(maxsize=64)(_Numbered)
 
 
 @lru_cache(maxsize=512)
-def _fragments(members: Members, name: str) -> list[str]:
-    return [f"{_text(name)}:{_text(text)}," for text in members.texts]
+def _fragments(members: Members, name: str, native: bool) -> list[str]:
+    write = _writer(members, native)
+    return [f"{_text(name)}:{write(text)}," for text in members.texts]
+
+
+def _writer(members: Members, native: bool) -> Callable[[str], str]:
+    """How a member is written: where numbers are native, those that are numbers or switches as they are."""
+    if not native or members.kind not in _NATIVE:
+        return _text
+    return lambda text: _text(text) if text == members.null_label else text
 
 
 def _metric(column: MetricColumn, native: bool) -> tuple[str, list[str], str]:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from threading import Event
 
 from wolap.cube import Cube, Snapshot
@@ -87,8 +88,8 @@ class Endpoint:
             if request.method not in ALLOWED:
                 text = f"{quote(request.method)} is not allowed; methods are {', '.join(ALLOWED)}"
                 return _refusal(405, text, ("Allow", ", ".join(ALLOWED)))
-            if len(request.target) > LONGEST_TARGET:
-                return _refusal(414, f"the target is longer than {LONGEST_TARGET:,} characters")
+            if _length(request.target) > LONGEST_TARGET:
+                return _refusal(414, f"the target is longer than {LONGEST_TARGET:,} characters, written with escapes")
             response = self._report(request, now)
         except Exception as error:  # noqa: BLE001 - the one place where an error becomes a status
             response = _failure(error)
@@ -119,6 +120,9 @@ class Endpoint:
         result = snapshot.run(plan, request.cancel)
         parent, children = _links(snapshot, location.path, principal, now)
         resource = describe(result, schema, parent=parent, children=children, root=request.root)
+        if len(resource.href) > LONGEST_TARGET:
+            text = "the target, with all that it leaves unsaid, is longer than"
+            return _refusal(414, f"{text} {LONGEST_TARGET:,} characters, and could not be asked again")
         body = FORMATS[choice.format][1](resource)
         headers = [("Content-Type", _content_type(choice.media_type)), ("Content-Length", str(len(body)))]
         if choice.by_header:
@@ -170,6 +174,12 @@ def _can_follow(snapshot: Snapshot, path: Path, principal: Principal, now: datet
     return True
 
 
+def _length(target: str) -> int:
+    """The characters of a target as a client sends it: three for each byte of what is not ASCII."""
+    plain = len(target.encode("ascii", "ignore"))
+    return plain + 3 * (len(target.encode("utf-8", "surrogatepass")) - plain)
+
+
 def _content_type(media_type: str) -> str:
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
@@ -183,6 +193,7 @@ def _refusal(status: int, text: str, *headers: tuple[str, str]) -> Response:
 def _failure(error: Exception) -> Response:
     for kind, status in STATUSES:
         if isinstance(error, kind):
-            return _refusal(status, str(error))
+            later = (("Retry-After", "1"),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
+            return _refusal(status, str(error), *later)
     _log.error("a request failed by a fault of ours", exc_info=error)
     return _refusal(500, "an error of this server; its log has the details")

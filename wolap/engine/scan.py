@@ -1,0 +1,70 @@
+"""What a kernel is given: which rows to read, which of them to keep, and how they are keyed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+
+from wolap.engine.keys import Keys
+from wolap.errors import Cancelled
+
+__all__ = ["Predicate", "Scan"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicate:
+    """Keeps the rows whose code is marked in `kept`; `few` are the codes of IN or NOT IN where they are up to four."""
+
+    codes: np.ndarray
+    kept: np.ndarray
+    few: tuple[int, ...] | None = None
+    exclude: bool = False
+
+    def mask(self, start: int, stop: int) -> np.ndarray:
+        """Which rows of a block are kept."""
+        block = self.codes[start:stop]
+        if self.few is None:
+            marked: np.ndarray = self.kept[block]
+            return marked
+        found: np.ndarray = block == self.few[0]
+        for code in self.few[1:]:
+            found |= block == code
+        return ~found if self.exclude else found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """Rows to read, which of them to keep, how they are keyed. `cancel` is looked at between blocks."""
+
+    start: int
+    stop: int
+    keys: Keys
+    predicates: tuple[Predicate, ...] = ()
+    cancel: Event | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows to read, before predicates."""
+        return self.stop - self.start
+
+    def blocks(self, size: int) -> Iterator[tuple[int, int, np.ndarray | None]]:
+        """Ranges of rows with the positions in them that are kept; None for all. Raises Cancelled when told to stop."""
+        for start in range(self.start, self.stop, size):
+            stop = min(start + size, self.stop)
+            if self.cancel is not None and self.cancel.is_set():
+                raise Cancelled("stopped between two blocks of rows, as the caller asked")
+            chosen = self._chosen(start, stop)
+            if chosen is None or len(chosen):
+                yield start, stop, chosen
+
+    def _chosen(self, start: int, stop: int) -> np.ndarray | None:
+        if not self.predicates:
+            return None
+        mask = self.predicates[0].mask(start, stop)
+        for predicate in self.predicates[1:]:
+            mask &= predicate.mask(start, stop)
+        chosen = np.flatnonzero(mask)
+        return None if len(chosen) == stop - start else chosen
