@@ -116,20 +116,22 @@ def read_moment(text: str) -> Moment:
             "not an ISO 8601 date or date-time or a whole part of one (2024, 2024-07, 2024-07-20T10:05), "
             "nor milliseconds since 1970"
         )
-    part = match.groupdict()
     # A blank before hh:mm stands for the plus of an offset only behind a time: behind a date it separates (W15).
-    fraction = (part["fraction"] or "").rstrip("0")
-    if len(fraction) > 6:
+    year, month, day, hour, minute, second, fraction, offset = match.group(*_PARTS)
+    digits = "0" if fraction is None else fraction.rstrip("0")
+    if len(digits) > 6:
         raise ValueError("finer than a microsecond")
-    year, month, day, hour, minute, second = (int(part[name] or least) for name, least in _LEAST)
     try:
-        clock = datetime(year, month, day, hour, minute, second, int(fraction.ljust(6, "0")))  # noqa: DTZ001
+        clock = datetime(  # noqa: DTZ001
+            int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0),
+            int(digits.ljust(6, "0")),
+        )  # fmt: skip
     except ValueError as error:
         raise ValueError(f"a date that does not exist ({error})") from None
-    return Moment(to_microseconds(clock), _read_offset(part["offset"]))
+    return Moment(to_microseconds(clock), _read_offset(offset))
 
 
-_LEAST = (("year", 0), ("month", 1), ("day", 1), ("hour", 0), ("minute", 0), ("second", 0))
+_PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "offset")
 
 
 def _read_offset(text: str | None) -> int | None:

@@ -175,6 +175,8 @@ def settle(query: Query, schema: Schema) -> Query:
         )
     if query.limit is not None and query.limit < 1:
         raise QueryError(f"limit {query.limit} is below 1; give a whole number from 1, or none")
+    if not query.filters and start is query.start and end is query.end:
+        return query
     filters = conjunction(settle_filter(predicate, schema) for predicate in query.filters)
     return _with(query, filters=filters, start=start, end=end)
 
@@ -191,9 +193,10 @@ def _settle_moment(name: str, moment: Moment | None, schema: Schema) -> Moment |
     if schema.time is None:
         raise QueryError(f"{name} is given, but {quote(schema.name)} has no time")
     try:
-        return Moment.at(moment.instant(schema.zone))
+        instant = moment.instant(schema.zone)
     except ValueError as error:
         raise QueryError(f"{name}: {error}") from None
+    return moment if moment.offset == 0 else Moment.at(instant)
 
 
 def _settle_member(schema: Schema, dimension: str, value: Member) -> Member:

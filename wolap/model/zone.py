@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -66,15 +66,17 @@ class Zone:
     """
 
     name: str
+    _fixed: int | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _rules(self.name)
+        rules = _rules(self.name)
+        fixed = _microseconds(rules.utcoffset(None)) if isinstance(rules, timezone) else None
+        object.__setattr__(self, "_fixed", fixed)
 
     def offset(self, instant: int) -> int:
         """Microseconds to add to an instant for the local time."""
-        rules = _rules(self.name)
-        if isinstance(rules, timezone):
-            return _microseconds(rules.utcoffset(None))
+        if self._fixed is not None:
+            return self._fixed
         first, changes, offsets = _changes_of_year(self.name, _year_of(instant))
         index = bisect_right(changes, instant)
         return offsets[index - 1] if index else first
@@ -82,7 +84,7 @@ class Zone:
     def changes(self, start: int, end: int) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
         """The offset at `start`, the instants in `(start, end]` where it changes, the offset from each on."""
         first = self.offset(start)
-        if isinstance(_rules(self.name), timezone):
+        if self._fixed is not None:
             return first, (), ()
         instants: list[int] = []
         offsets: list[int] = []
@@ -100,8 +102,9 @@ class Zone:
 
     def instant(self, local: int) -> int:
         """The instant of a local time: the first of two in autumn, shifted on by the gap in spring (PEP 495)."""
-        rules = _rules(self.name)
-        return local - _microseconds(rules.utcoffset(to_datetime(local)))
+        if self._fixed is not None:
+            return local - self._fixed
+        return local - _microseconds(_rules(self.name).utcoffset(to_datetime(local)))
 
     def period(self, level: str, instant: int) -> int:
         """A number that all instants of one local period share, rising with time."""
