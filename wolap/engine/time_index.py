@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from wolap.model.interval import Interval
-from wolap.model.level import INSTANT, SUB_DAY, common_level
+from wolap.model.level import INSTANT, SUB_DAY, common_level, nests
 from wolap.model.zone import DAY, FIRST_INSTANT, HOUR, LAST_INSTANT, MINUTE, SECOND, Zone
 
 __all__ = ["Buckets", "TimeGroups", "TimeIndex", "local_to_instants"]
 
 Instants = np.ndarray[tuple[int], np.dtype[np.int64]]
+_BLOCK = 1 << 18
 _SIZES = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY}
 
 
@@ -114,24 +115,24 @@ class TimeIndex:
         return self._groups[levels]
 
     def _find_buckets(self, level: str) -> Buckets:
-        instants = self.instants
+        instants, offsets = self._finest(level)
         if not len(instants):
             return Buckets(instants, np.zeros(1, np.int64), instants)
-        zone = self.zone
-        first, changes, shifts = zone.changes(int(instants[0]), int(instants[-1]))
-        segment = np.searchsorted(np.asarray(changes, np.int64), instants, side="right")
-        local = instants + np.asarray((first, *shifts), np.int64)[segment]
-        if level == INSTANT:
-            begins = np.arange(len(instants))
-        else:
-            # A clock change that is no boundary of the level does not end a bucket.
-            cuts = [level in SUB_DAY or zone.is_boundary(level, change) for change in changes]
-            stretch = np.cumsum([0, *cuts])[segment]
-            period = _periods(level, local)
-            differs = (period[1:] != period[:-1]) | (stretch[1:] != stretch[:-1])
-            begins = np.concatenate(([0], np.flatnonzero(differs) + 1))
-        rows = begins if self.offsets is None else self.offsets[begins]
-        return Buckets(instants[begins], np.append(rows, self.rows).astype(np.int64), local[begins])
+        clock = _Clock.over(self.zone, level, int(instants[0]), int(instants[-1]))
+        begins = np.arange(len(instants)) if level == INSTANT else _begins(instants, level, clock)
+        rows = begins if offsets is None else offsets[begins]
+        chosen = instants[begins]
+        return Buckets(
+            chosen, np.append(rows, self.rows).astype(np.int64), chosen + clock.shifts[clock.segment(chosen)]
+        )
+
+    def _finest(self, level: str) -> tuple[Instants, np.ndarray | None]:
+        """The fewest buckets that are known and nest in a level: its own buckets are found among them."""
+        instants, offsets = self.instants, self.offsets
+        for known, found in list(self._buckets.items()):
+            if nests(known, level) and len(found.instants) < len(instants):
+                instants, offsets = found.instants, found.offsets
+        return instants, offsets
 
     def _find_groups(self, levels: tuple[str, ...]) -> TimeGroups:
         level = common_level(levels)
@@ -145,6 +146,45 @@ class TimeIndex:
         parts = {name: column[where] for name, column in zip(levels, columns, strict=True)}
         narrow = codes.astype(np.uint32 if len(keys) > 1 << 16 else np.uint16)
         return TimeGroups(buckets, narrow, parts, not bool((codes[1:] < codes[:-1]).any()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Clock:
+    """The stretches between changes of a clock: how far each is ahead of UTC, and a number that two stretches share if
+    no bucket of the level ends between them."""
+
+    changes: np.ndarray
+    shifts: np.ndarray
+    joined: np.ndarray
+
+    @classmethod
+    def over(cls, zone: Zone, level: str, start: int, end: int) -> _Clock:
+        first, changes, shifts = zone.changes(start, end)
+        cuts = [level in SUB_DAY or zone.is_boundary(level, change) for change in changes]
+        return cls(
+            np.asarray(changes, np.int64), np.asarray((first, *shifts), np.int64), np.cumsum(np.asarray([0, *cuts]))
+        )
+
+    def segment(self, instants: Instants) -> np.ndarray:
+        """The stretch of each instant."""
+        return np.searchsorted(self.changes, instants, side="right")
+
+
+def _begins(instants: Instants, level: str, clock: _Clock) -> np.ndarray:
+    """Where a bucket begins among sorted instants, looked at in blocks, so that memory follows what is found."""
+    found = []
+    before: tuple[int, int] | None = None
+    for start in range(0, len(instants), _BLOCK):
+        block = instants[start : start + _BLOCK]
+        segment = clock.segment(block)
+        period, stretch = _periods(level, block + clock.shifts[segment]), clock.joined[segment]
+        begins = np.ones(len(block), bool)
+        np.not_equal(period[1:], period[:-1], out=begins[1:])
+        begins[1:] |= stretch[1:] != stretch[:-1]
+        begins[0] = before != (int(period[0]), int(stretch[0]))
+        before = (int(period[-1]), int(stretch[-1]))
+        found.append(np.flatnonzero(begins) + start)
+    return np.concatenate(found)
 
 
 def _periods(level: str, local: np.ndarray) -> np.ndarray:
