@@ -138,25 +138,25 @@ def _moment(name: str, value: str | date | Moment | None) -> Moment | None:
 def conjunction(filters: Iterable[Filter]) -> tuple[Filter, ...]:
     """Predicates joined by AND, in canonical form: sorted by dimension, IN before NOT IN, one of each at most.
 
-    Two INs that share no member become `IN a AND NOT IN a`, which nothing satisfies and which can be written down.
+    INs that share no member become `IN a AND NOT IN a` for all members that they name, which nothing satisfies and
+    which can be written down.
     """
-    merged: dict[tuple[str, bool], frozenset[Member]] = {}
+    kept: dict[str, list[frozenset[Member]]] = {}
+    dropped: dict[str, frozenset[Member]] = {}
     for predicate in filters:
-        key = (predicate.dimension, predicate.exclude)
-        if key not in merged:
-            merged[key] = predicate.values
-        elif predicate.exclude:
-            merged[key] |= predicate.values
-        elif common := merged[key] & predicate.values:
-            merged[key] = common
+        if predicate.exclude:
+            dropped[predicate.dimension] = dropped.get(predicate.dimension, frozenset()) | predicate.values
         else:
-            excluded = (predicate.dimension, True)
-            merged[excluded] = merged.get(excluded, frozenset()) | merged[key]
-    return tuple(Filter(name, values, exclude) for (name, exclude), values in sorted(merged.items(), key=_key))
-
-
-def _key(entry: tuple[tuple[str, bool], frozenset[Member]]) -> tuple[str, bool]:
-    return entry[0]
+            kept.setdefault(predicate.dimension, []).append(predicate.values)
+    joined: list[Filter] = []
+    for name, sets in kept.items():
+        common = frozenset.intersection(*sets)
+        if not common:
+            common = frozenset.union(*sets)
+            dropped[name] = dropped.get(name, frozenset()) | common
+        joined.append(Filter(name, common))
+    joined += [Filter(name, values, True) for name, values in dropped.items()]
+    return tuple(sorted(joined, key=lambda predicate: (predicate.dimension, predicate.exclude)))
 
 
 def settle(query: Query, schema: Schema) -> Query:
