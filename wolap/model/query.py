@@ -138,7 +138,7 @@ def _moment(name: str, value: str | date | Moment | None) -> Moment | None:
 def conjunction(filters: Iterable[Filter]) -> tuple[Filter, ...]:
     """Predicates joined by AND, in canonical form: sorted by dimension, IN before NOT IN, one of each at most.
 
-    INs that share no member become `IN a AND NOT IN a` for all members that they name, which nothing satisfies and
+    INs that leave no member become `IN a AND NOT IN a` for all members that they name, which nothing satisfies and
     which can be written down.
     """
     kept: dict[str, list[frozenset[Member]]] = {}
@@ -151,7 +151,7 @@ def conjunction(filters: Iterable[Filter]) -> tuple[Filter, ...]:
     joined: list[Filter] = []
     for name, sets in kept.items():
         common = frozenset.intersection(*sets)
-        if not common:
+        if common <= dropped.get(name, frozenset()):
             common = frozenset.union(*sets)
             dropped[name] = dropped.get(name, frozenset()) | common
         joined.append(Filter(name, common))
