@@ -98,9 +98,7 @@ def _reason(error: ValueError) -> str:
 
 def locate(target: Target, schema: Schema) -> Location | None:
     """The place in the cube, or None where the target is not under its base or an alias (W1, W40)."""
-    bases = [tuple(base.split("/")[1:]) for base in (schema.base, *schema.aliases)]
-    # The longest first, so that /esm/v1.2 is not the extension 2 of /esm/v1, nor /esm/v3 a step below /esm.
-    for base in sorted(bases, key=lambda base: (-len(base), -len(base[-1]))):
+    for base in schema.mounts:
         head, rest = target.segments[: len(base)], target.segments[len(base) :]
         if head == base:
             last, extension = _cut_extension(rest[-1], schema.names) if rest else ("", None)

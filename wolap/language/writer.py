@@ -48,6 +48,8 @@ def write_query(query: Query, schema: Schema) -> str:
 
 def _filter_parameters(query: Query, schema: Schema) -> Iterable[str]:
     """`d=v` and `d!=v` for each member, sorted by place of the dimension, then `=` first, then by text."""
+    if not query.filters:
+        return
     places = {name: place for place, name in enumerate(dict.fromkeys((*query.group, *schema.names)))}
 
     def place(predicate: Filter) -> tuple[int, bool]:

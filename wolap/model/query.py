@@ -94,6 +94,10 @@ class Query:
         more = tuple(filters)
         return _with(self, filters=conjunction((*self.filters, *more))) if more else self
 
+    def asking(self, metrics: tuple[str, ...]) -> Query:
+        """The same query with these metrics."""
+        return _with(self, metrics=metrics)
+
     def between(self, start: Moment | None, end: Moment | None) -> Query:
         """The same query over another interval."""
         return _with(self, start=start, end=end)

@@ -20,7 +20,7 @@ from wolap.model.aggregate import AGGREGATES, Metric, Partial
 from wolap.model.forest import Forest
 from wolap.model.level import IDENTIFYING, LEVELS
 from wolap.model.span import Span
-from wolap.model.tree import Tree, path_text
+from wolap.model.tree import Path, Tree, path_text
 from wolap.model.zone import Zone
 
 __all__ = ["RESERVED", "Dimension", "Schema", "Time"]
@@ -107,6 +107,13 @@ class Schema:
     def zone(self) -> Zone:
         """The zone of the calendar; UTC for a cube without time."""
         return Zone(self.time.zone if self.time else "UTC")
+
+    @cached_property
+    def mounts(self) -> tuple[Path, ...]:
+        """The base and its aliases as steps: the longest first, so that `/esm/v1.2` is not the extension 2 of
+        `/esm/v1`, nor `/esm/v3` a step below `/esm`."""
+        bases = [tuple(base.split("/")[1:]) for base in (self.base, *self.aliases)]
+        return tuple(sorted(bases, key=lambda base: (-len(base), -len(base[-1]))))
 
     @cached_property
     def levels(self) -> frozenset[str]:

@@ -2,62 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
 import numpy as np
 import pyarrow as pa
 
 from wolap.engine.columns import from_int64
 from wolap.engine.execute import DimensionColumn
 from wolap.engine.finish import MetricColumn
-from wolap.engine.members import kind_of
+from wolap.engine.members import Members, kind_of
 from wolap.model.member import KINDS
 
-__all__ = ["is_number", "member_texts", "metric_texts"]
+__all__ = ["Texts", "is_number", "member_texts", "metric_texts", "texts_of", "weave"]
+
+# An array of Python texts: gathered and put in place by columns, never by rows.
+Texts = np.ndarray
 
 
-def member_texts(column: DimensionColumn) -> list[str]:
+def texts_of(texts: Iterable[str]) -> Texts:
+    """Texts as an array of objects."""
+    listed = list(texts)
+    array = np.empty(len(listed), object)
+    array[:] = listed
+    return array
+
+
+def weave(rows: int, pieces: Sequence[Texts | str]) -> str:
+    """The text of all rows: in each row a piece of every column, or a text that is the same in all."""
+    woven = np.empty((rows, len(pieces)), object)
+    for place, piece in enumerate(pieces):
+        woven[:, place] = piece
+    return "".join(woven.ravel().tolist())
+
+
+def member_texts(column: DimensionColumn) -> Texts:
     """The text of each value of a dimension; of time, plain numbers."""
-    codes = column.codes.tolist()
     if column.members is None:
-        return list(map(str, codes))
-    return list(map(column.members.texts.__getitem__, codes))
-
-
-def metric_texts(column: MetricColumn, missing: str) -> list[str]:
-    """The text of each number; `missing` where there is none."""
-    if column.values.dtype.kind == "f" or pa.types.is_integer(column.type):
-        texts = _plain_texts(column.values)
-    else:
-        texts = _typed_texts(column)
-    if column.valid is not None:
-        for row in np.flatnonzero(~column.valid).tolist():
-            texts[row] = missing
+        return _plain_texts(column.codes)
+    texts: Texts = _texts_of_members(column.members)[column.codes]
     return texts
 
 
-def _plain_texts(values: np.ndarray) -> list[str]:
+@lru_cache(maxsize=512)
+def _texts_of_members(members: Members) -> Texts:
+    return texts_of(members.texts)
+
+
+def metric_texts(column: MetricColumn, missing: str) -> Texts:
+    """The text of each number; `missing` where there is none."""
+    is_plain = column.values.dtype.kind == "f" or pa.types.is_integer(column.type)
+    texts = _plain_texts(column.values) if is_plain else _typed_texts(column)
+    if column.valid is not None:
+        texts[~column.valid] = missing
+    return texts
+
+
+def _plain_texts(values: np.ndarray) -> Texts:
     """Whole numbers and floats. Small counts are most of what reports hold, and come from a table."""
-    if not len(values):
-        return []
-    if values.dtype.kind == "i" and values.min() >= 0 and values.max() < len(_SMALL):
-        return list(map(_SMALL.__getitem__, values.tolist()))
+    if values.dtype.kind != "f" and len(values) and values.min() >= 0 and values.max() < len(_SMALL):
+        small: Texts = _SMALL[values]
+        return small
     # One call for all texts takes half as long as one for each.
-    return repr(values.tolist())[1:-1].split(", ")
+    return texts_of(repr(values.tolist())[1:-1].split(", ") if len(values) else ())
 
 
-_SMALL = tuple(map(str, range(10_000)))
+_SMALL = texts_of(map(str, range(10_000)))
 
 
-def _typed_texts(column: MetricColumn) -> list[str]:
+def _typed_texts(column: MetricColumn) -> Texts:
     """Decimals with all their digits, dates and times in ISO 8601, durations in seconds."""
     kind = kind_of(column.type)
     assert kind is not None
     values = from_int64(column.values, None, column.type)
     if kind == "decimal":
-        return [format(value, "f") for value in values.to_pylist()]
+        return texts_of(format(value, "f") for value in values.to_pylist())
     if kind in ("timestamp", "duration"):
         to_microseconds = pa.timestamp("us") if kind == "timestamp" else pa.duration("us")
         values = _floor_to_microseconds(values).cast(to_microseconds)
-    return list(map(KINDS[kind][3], values.to_pylist()))
+    return texts_of(map(KINDS[kind][3], values.to_pylist()))
 
 
 def _floor_to_microseconds(values: pa.Array) -> pa.Array:

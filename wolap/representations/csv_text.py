@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wolap.representations.column_text import member_texts, metric_texts
+from wolap.representations.column_text import Texts, member_texts, metric_texts, texts_of, weave
 from wolap.representations.resource import Resource
 
 __all__ = ["MEDIA_TYPES", "serialize"]
@@ -16,24 +16,23 @@ def serialize(resource: Resource) -> bytes:
     """The body of a report."""
     report = resource.report
     names = [column.name for column in report.dimensions] + [column.name for column in report.metrics]
-    columns = [_fields(member_texts(column)) for column in report.dimensions]
     # A line with nothing in it is no record to most readers, so a lone empty field is quoted.
     missing = "" if len(names) > 1 else '""'
+    columns = [_fields(member_texts(column)) for column in report.dimensions]
     columns += [metric_texts(column, missing) for column in report.metrics]
-    step = 2 * len(columns)
-    woven = [","] * (step * report.rows)
-    for index, texts in enumerate(columns):
-        woven[2 * index :: step] = texts
-    if columns:
-        woven[step - 1 :: step] = ["\r\n"] * report.rows
-    return (",".join(_fields(names)) + "\r\n" + "".join(woven)).encode()
+    pieces: list[Texts | str] = []
+    for column in columns:
+        pieces += (column, ",")
+    pieces[-1] = "\r\n"
+    return (",".join(map(_field, names)) + "\r\n" + weave(report.rows, pieces)).encode()
 
 
-def _fields(texts: list[str]) -> list[str]:
+def _fields(texts: Texts) -> Texts:
     """Texts with quotes where RFC 4180 (section 2, rules 5 to 7) asks for them."""
-    needed = {text: _field(text) for text in set(texts) if not _QUOTED.isdisjoint(text)}
-    return [needed.get(text, text) for text in texts] if needed else texts
+    listed = texts.tolist()
+    needed = {text: _field(text) for text in set(listed) if not _QUOTED.isdisjoint(text)}
+    return texts_of(needed.get(text, text) for text in listed) if needed else texts
 
 
 def _field(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
+    return text if _QUOTED.isdisjoint(text) else '"' + text.replace('"', '""') + '"'

@@ -45,17 +45,7 @@ def describe(
     `parent` and `children` are the paths that the caller may follow (W48); `root` is what a server has mounted the
     cube under.
     """
-    plan = result.plan
-    query = plan.query
-    used = Query(
-        query.path,
-        include=query.include,
-        filters=query.filters,
-        start=query.start,
-        end=query.end,
-        metrics=plan.metrics,
-        limit=query.limit,
-    )
+    used = result.plan.query.asking(result.plan.metrics)
     return Resource(
         href=root + write_query(used, schema),
         roll_up=None if parent is None else Link(root + write_path(parent, schema), _name(parent, schema)),
