@@ -66,9 +66,8 @@ class _Dense:
         self.partial, self.column = partial, column
         self.ufunc, start, float_start = MERGES[partial.function]
         self.splits = _may_overflow(partial, column, rows)
-        self.values: Values = (
-            np.full(size, float_start, np.float64) if column.is_float else np.full(size, start, np.int64)
-        )
+        kind, begin = (np.float64, float_start) if column.is_float else (np.int64, start)
+        self.values: Values = np.full(size, begin, kind) if begin else np.zeros(size, kind)
         self.low = np.zeros(size, np.int64) if self.splits else None
         nullable = column.valid is not None and partial.function != "count"
         self.hit = np.zeros(size, bool) if nullable else None
@@ -95,14 +94,14 @@ class _Dense:
         else:
             self.ufunc.at(self.values, keys, values)
 
-    def series(self, present: np.ndarray | None) -> Series:
-        low = self.low
-        values = self.values if present is None else self.values[present]
-        if low is not None:
-            values = Halves.join(values, low if present is None else low[present], self.partial)
+    def series(self, present: np.ndarray | slice) -> Series:
+        """The values of the keys that occur; a slice where all do."""
+        values = self.values[present]
+        if self.low is not None:
+            values = Halves.join(values, self.low[present], self.partial)
         if self.hit is None:
             return Series(values)
-        hit = self.hit if present is None else self.hit[present]
+        hit = self.hit[present]
         return Series(np.where(hit, values, values.dtype.type(0)), hit)
 
 
@@ -118,7 +117,8 @@ def _scatter(scan: Scan, wanted: Wanted) -> Groups:
         for one in running:
             one.add(keys, begins, start, stop, chosen)
     present = np.flatnonzero(seen)
-    return Groups(present, tuple(one.series(present) for one in running))
+    chosen_keys = slice(None) if len(present) == size else present
+    return Groups(present, tuple(one.series(chosen_keys) for one in running))
 
 
 def _long_runs(keys: np.ndarray) -> np.ndarray | None:

@@ -68,8 +68,8 @@ class MemorySource:
                 dimensions[name] = codes
             else:
                 assert layout.time is not None
-                parts = layout.time.groups(levels).parts
-                dimensions.update((level, parts[level][codes + digit.base]) for level in levels)
+                parts, numbers = layout.time.groups(levels).parts, codes + digit.base
+                dimensions.update((level, parts[level][numbers]) for level in levels)
         ordered = {name: dimensions[name] for name in query.group}
         return Partials(ordered, dict(zip(piece.partials, series, strict=True)), len(groups.keys))
 

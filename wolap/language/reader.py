@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
@@ -39,10 +39,21 @@ _DIGITS = re.compile("[0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A decoded target: the steps of its path, and key and value of each parameter, None for a bare key."""
+    """A decoded target: the steps of its path, and key and value of each parameter, None for a bare key.
+
+    `reserved` holds the values of the reserved keys, without those that are empty and so as if absent (W15).
+    """
 
     segments: tuple[str, ...]
     parameters: tuple[tuple[str, str | None], ...]
+    reserved: dict[str, list[str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, list[str]] = {}
+        for key, value in self.parameters:
+            if value and key in RESERVED:
+                found.setdefault(key, []).append(value)
+        object.__setattr__(self, "reserved", found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +159,12 @@ def read_query(target: Target, location: Location, schema: Schema, principal: Pr
 
 def _only(target: Target, name: str) -> str | None:
     """The one value of a reserved key; an empty one is as if absent (W15)."""
-    values = [value for key, value in target.parameters if key == name and value]
+    values = target.reserved.get(name)
+    if not values:
+        return None
     if len(values) > 1:
         raise QueryError(f"{name} is given {len(values)} times; give it once")
-    return values[0] if values else None
+    return values[0]
 
 
 def _shown(text: str) -> str:
@@ -243,9 +256,8 @@ def _read_metrics(target: Target, path: Path, forest: Forest, schema: Schema) ->
     """The metrics that were named, in that order (W20); None where none was."""
     named: dict[str, None] = {}
     offered = forest.metrics(path, schema.metrics)
-    for key, value in target.parameters:
-        if key == "metrics" and value:
-            named.update(dict.fromkeys(value.split(",")))
+    for value in target.reserved.get("metrics", ()):
+        named.update(dict.fromkeys(value.split(",")))
     for name in named:
         if name not in offered:
             raise _no_metric(name, path, forest, schema)

@@ -73,11 +73,12 @@ class Query:
         steps = read_path(path) if isinstance(path, str) else tuple(path)
         more = (include,) if isinstance(include, str) else tuple(include)
         named = (metrics,) if isinstance(metrics, str) else metrics
-        said = [Filter(name, _values(name, values)) for name, values in (where or {}).items()]
-        said += [Filter(name, _values(name, values), True) for name, values in (where_not or {}).items()]
+        said = tuple(Filter(name, _values(name, values)) for name, values in where.items()) if where else ()
+        if where_not:
+            said += tuple(Filter(name, _values(name, values), True) for name, values in where_not.items())
         assign = object.__setattr__
         assign(self, "path", steps)
-        assign(self, "include", tuple(name for name in dict.fromkeys(more) if name not in steps))
+        assign(self, "include", tuple(name for name in dict.fromkeys(more) if name not in steps) if more else ())
         assign(self, "filters", (*said, *filters))
         assign(self, "start", _moment("start", start))
         assign(self, "end", _moment("end", end))
@@ -131,8 +132,8 @@ def _values(dimension: str, values: Values) -> frozenset[Member]:
 
 
 def _moment(name: str, value: str | date | Moment | None) -> Moment | None:
-    if value is None:
-        return None
+    if value is None or isinstance(value, Moment):
+        return value
     try:
         return Moment.of(value)
     except ValueError as error:

@@ -47,6 +47,9 @@ class Needs:
     strict: bool
 
 
+_NONE: frozenset[str] = frozenset()
+
+
 def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
     """The needs of a settled query for these metrics."""
     schema = catalog.schema
@@ -63,8 +66,8 @@ def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
         group - levels,
         levels,
         common_level(levels),
-        frozenset(predicate.dimension for predicate in query.filters),
-        frozenset(_pinned(query)),
+        frozenset(predicate.dimension for predicate in query.filters) if query.filters else _NONE,
+        frozenset(_pinned(query)) if query.filters else _NONE,
         interval,
         interval.intersect(catalog.span),
         catalog.span,
