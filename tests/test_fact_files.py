@@ -171,7 +171,7 @@ def test_missing_files_name_what_is_beside_them(tmp_path: Path) -> None:
         "facts: there is no 'fact.parquet'; beside it are facts.parquet"
     )
     assert refused(tmp_path, "*.pq").startswith("facts: there is no '*.pq'; beside it are ")
-    assert refused(tmp_path, "no/x.pq") == "facts: there is no 'no/x.pq'; its folder does not exist either"
+    assert refused(tmp_path, "no/x.pq") == "facts: there is no 'no/x.pq'; a file, a folder or a glob"
 
 
 def test_files_of_several_formats(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ class _Reader:
             return {}
         kept: Table = {}
         for key, entry in value.items():
-            own = f"{place}.{key}" if place else key
+            own = f"{place}.{key[:200]}" if place else key[:200]
             if key not in allowed:
                 what = "key" if place else "section"
                 self.problems.append(

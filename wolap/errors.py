@@ -15,6 +15,7 @@ Anything else that is raised is a fault of ours. Nothing here knows of HTTP.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 SHOWN_INPUT = 200
+_SECRET = re.compile("access_token", re.IGNORECASE)
 SHOWN_NAMES = 24
 
 
@@ -91,8 +93,13 @@ class Cancelled(WolapError):
 
 
 def quote(text: str) -> str:
-    """A piece of somebody's input, in quotes, on one line, at most 200 characters of it."""
-    shown = text if len(text) <= SHOWN_INPUT else text[:SHOWN_INPUT] + "…"
+    """A piece of somebody's input, in quotes, on one line, at most 200 characters of it.
+
+    What follows `access_token` may be a credential, and is never shown (W54).
+    """
+    secret = _SECRET.search(text)
+    end = min(SHOWN_INPUT, secret.end() if secret else SHOWN_INPUT)
+    shown = text if len(text) <= end else text[:end] + "…"
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in f"'{shown}'")
 
 

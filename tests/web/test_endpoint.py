@@ -129,14 +129,14 @@ FILE_NAMES = (
     ("/sales/v1/country.csv?limit=5", "sales__5.csv"),
     ("/sales/v1/year.csv", "sales__2019-01-01_2024-08-20_1000.csv"),
     ("/sales/v1/year/month.csv?country=FR&start=2024-07-31T12:00", "sales__2024-07-31_2024-08-20_FR_1000.csv"),
-    ("/sales/v1/country.csv?country=FR&country=DE&city=Paris", "sales__Paris,DE,FR_1000.csv"),
+    ("/sales/v1/country.csv?country=FR&country=DE&city=Paris", "sales__DE,FR,Paris_1000.csv"),
     ("/sales/v1/country.csv?city=a%22b", "sales__a-b_1000.csv"),
     ("/sales/v1/country.csv?city=a%0D%0ASet-Cookie:%20x", "sales__a--Set-Cookie--x_1000.csv"),
     ("/sales/v1/country.csv?city=../../etc/passwd", "sales__..-..-etc-passwd_1000.csv"),
     ("/sales/v1/country.csv?city=東京", "sales__--_1000.csv"),
     ("/sales/v1/country.csv?city=C:\\a;b=c", "sales__C--a-b-c_1000.csv"),
     ("/sales/v1/country.csv?city=" + "x" * 5000, f"sales__{'x' * 100}_1000.csv"),
-    ("/sales/v1/country.csv?country=N/A", "sales__1000.csv"),
+    ("/sales/v1/country.csv?country=N/A", "sales__N-A_1000.csv"),
 )
 
 

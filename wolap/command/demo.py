@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from json import loads
 from time import perf_counter
+from urllib.parse import parse_qsl, urlsplit
 
 import click
 from rich import box
@@ -16,7 +17,7 @@ from wolap.apis import declaration_path
 from wolap.apis.events import esm_events
 from wolap.command.build import sizes
 from wolap.command.loading import building, declaration
-from wolap.command.serve import run_server
+from wolap.command.serve import check_port, run_server
 from wolap.cube import Cube
 from wolap.model.principal import Principal
 from wolap.web.endpoint import Endpoint, Request
@@ -48,6 +49,8 @@ EXPLAINED = "/year/month/day/media-company?metrics=authn-attempts,unique-account
 def demo(rows: int, seed: int, no_serve: bool, port: int) -> None:
     """Make events for the ESM v3 cube, build its projections, take a short tour and serve the API."""
     console = Console(highlight=False)
+    if not no_serve:
+        check_port("127.0.0.1", port)
     cube = _cube(console, rows, seed)
     _tour(console, cube)
     if not no_serve:
@@ -102,9 +105,13 @@ def _show(console: Console, endpoint: Endpoint, title: str, target: str) -> None
     began = perf_counter()
     response = endpoint.respond(Request("GET", target, principal=PROGRAMMER), datetime.now(UTC))
     spent = perf_counter() - began
-    records = loads(response.body)["report"] if response.status == 200 else []
+    document = loads(response.body)
+    records = document["report"]
     if records:
         console.print(_records(records, console.width))
+    used = dict(parse_qsl(urlsplit(document["_links"]["self"]["href"]).query))
+    if "start" in used:
+        console.print(f"from {used['start']} until {used['end']}", style="dim")
     rows, source = response.header("Wolap-Rows"), response.header("Wolap-Projection")
     console.print(f"{rows} records from {source} in {spent * 1e3:.2f} ms", style="dim", soft_wrap=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
 
 import click
 import uvicorn
@@ -12,7 +13,7 @@ from wolap.command.loading import open_cube, principal_option
 from wolap.cube import Cube
 from wolap.model.principal import Caps, Principal
 
-__all__ = ["run_server", "serve"]
+__all__ = ["check_port", "run_server", "serve"]
 
 GROUPS = 500_000
 FACTS = 200_000_000
@@ -34,8 +35,20 @@ def serve(
 
     A report that would cost more than the caps is refused with 400. A cube file may set lower caps of its own.
     """
+    check_port(host, port)
     caps = Caps(groups, facts, memory << 20)
     run_server([open_cube(file) for file in files], Principal(principal.audience, caps=caps), host, port)
+
+
+def check_port(host: str, port: int) -> None:
+    """Ends the command if nothing can listen there, before anything is built in vain."""
+    try:
+        with socket(AF_INET6 if ":" in host else AF_INET, SOCK_STREAM) as probe:
+            probe.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise click.UsageError(f"cannot listen on {host}:{port}: {reason}; choose another --port") from None
 
 
 def run_server(cubes: list[Cube], principal: Principal, host: str, port: int) -> None:

@@ -193,6 +193,10 @@ def _check_labels(members: Members, dimension: Dimension) -> None:
     place = f"dimensions.{dimension.name}"
     present = members._code_of
     problems = []
+    read = read_member(members.kind, dimension.null)
+    if not isinstance(read, str) and member_text(members.kind, read) != dimension.null:
+        found = f"the label {quote(dimension.null)} of null is also a spelling of {member_text(members.kind, read)}"
+        problems.append(Problem(place, found, "a label that is no member in another spelling"))
     if members.has_null and present.get(read_member(members.kind, dimension.null), -1) >= 0:
         found = f"column {quote(dimension.column)} holds null and also the value {quote(dimension.null)}"
         problems.append(Problem(place, found, 'another label: null = "…"'))

@@ -33,7 +33,6 @@ __all__ = ["Location", "Target", "locate", "read_format", "read_query", "split_t
 
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*", re.ASCII)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_SECRET = re.compile("access_token", re.IGNORECASE)
 _DIGITS = re.compile("[0-9]+")
 
 
@@ -167,12 +166,6 @@ def _only(target: Target, name: str) -> str | None:
     return values[0]
 
 
-def _shown(text: str) -> str:
-    """A piece of input for an error text, without what may be a credential."""
-    secret = _SECRET.search(text)
-    return quote(text[: secret.end()] + "…" if secret else text)
-
-
 def _no_report(path: Path, forest: Forest) -> UnknownResource:
     known = 0
     while path[: known + 1] in forest:
@@ -180,8 +173,8 @@ def _no_report(path: Path, forest: Forest) -> UnknownResource:
     step = path[known]
     steps = [child[-1] for child in forest.children(path[:known])]
     above = quote(path_text(path[:known])) if known else "the root"
-    possible = f"below {above} there are {nearest(step, steps)}" if steps else f"nothing is below {above}"
-    return UnknownResource(f"there is no report {_shown(path_text(path))}: {possible}, but not {_shown(step)}")
+    possible = f"below {above} there are {nearest(step, steps)}, but not" if steps else f"nothing is below {above}, not"
+    return UnknownResource(f"there is no report {quote(path_text(path))}: {possible} {quote(step)}")
 
 
 def _read_dimensions(
@@ -199,11 +192,14 @@ def _read_dimensions(
         if name not in filterable:
             raise _impossible(key, path, filterable, schema)
         if value:
+            if "access_token=" in value:
+                raise QueryError("access_token is a parameter of its own; separate parameters by &")
             if name in schema.levels:
                 raise QueryError(f"the time dimension {quote(name)} cannot be filtered; give start and end instead")
             members.setdefault((name, name != key), set()).add(value)
         elif name != key:
-            raise QueryError(f"{quote(key)} needs a value, as in {key}=…; {quote(name)} alone would include it")
+            said = f"{quote(key)} needs a value, as in {key}=…; " if name not in schema.levels else ""
+            raise QueryError(f"{said}{quote(name)} alone includes it")
         elif name not in groupable:
             possible = nearest(name, _in_order(groupable, schema))
             raise QueryError(f"{quote(name)} can only be filtered here, not included; what can: {possible}")
@@ -221,7 +217,7 @@ def _in_order(names: Iterable[str], schema: Schema) -> list[str]:
 def _impossible(key: str, path: Path, filterable: Iterable[str], schema: Schema) -> QueryError:
     possible = nearest(key, (*_in_order(filterable, schema), *sorted(RESERVED)))
     report = f"the report {quote(path_text(path))}" if path else "the root"
-    return QueryError(f"{_shown(key)} is no key for {report}; possible are {possible}")
+    return QueryError(f"{quote(key)} is no key for {report}; possible are {possible}")
 
 
 def _read_interval(
@@ -249,7 +245,7 @@ def _read_instant(target: Target, name: str, schema: Schema) -> int | None:
     try:
         return read_moment(text).instant(schema.zone)
     except ValueError as error:
-        raise QueryError(f"{name} {_shown(text)} is {error}") from None
+        raise QueryError(f"{name} {quote(text)} is {error}") from None
 
 
 def _read_metrics(target: Target, path: Path, forest: Forest, schema: Schema) -> tuple[str, ...] | None:
@@ -268,7 +264,7 @@ def _no_metric(name: str, path: Path, forest: Forest, schema: Schema) -> QueryEr
     here = f"this report has {nearest(name, forest.metrics(path, schema.metrics))}"
     trees = [tree.name for tree in forest.trees if tree.metrics is None or name in tree.metrics]
     if name not in schema.metrics or not trees:
-        return QueryError(f"there is no metric {_shown(name)}; {here}")
+        return QueryError(f"there is no metric {quote(name)}; {here}")
     return QueryError(f"the metric {quote(name)} is not offered here but in the tree {nearest('', trees)}; {here}")
 
 
@@ -280,7 +276,7 @@ def _read_limit(target: Target, schema: Schema) -> int:
     digits = text.lstrip("0")
     if not _DIGITS.fullmatch(text) or not digits:
         possible = f"give a whole number from 1 to {schema.maximum_limit}"
-        raise QueryError(f"limit {_shown(text)} is no number of records; {possible}")
+        raise QueryError(f"limit {quote(text)} is no number of records; {possible}")
     if len(digits) > len(str(schema.maximum_limit)):
         return schema.maximum_limit
     return min(int(digits), schema.maximum_limit)

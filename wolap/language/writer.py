@@ -16,7 +16,7 @@ from wolap.model.member import Member, member_text
 from wolap.model.query import Filter, Query
 from wolap.model.schema import Dimension, Schema
 
-__all__ = ["write_path", "write_query"]
+__all__ = ["filter_texts", "write_path", "write_query"]
 
 # Besides letters, digits and _ . - ~ these need no escape: N/A, 10:05:00 and (empty) stay readable.
 _PLAIN = ":/,()"
@@ -48,18 +48,28 @@ def write_query(query: Query, schema: Schema) -> str:
 
 def _filter_parameters(query: Query, schema: Schema) -> Iterable[str]:
     """`d=v` and `d!=v` for each member, sorted by place of the dimension, then `=` first, then by text."""
-    if not query.filters:
-        return
-    places = {name: place for place, name in enumerate(dict.fromkeys((*query.group, *schema.names)))}
-
-    def place(predicate: Filter) -> tuple[int, bool]:
-        return places[predicate.dimension], predicate.exclude
-
-    for predicate in sorted(query.filters, key=place):
-        dimension = schema.dimension(predicate.dimension)
+    for predicate in _in_order(query, schema):
         sign = "!=" if predicate.exclude else "="
-        for text in sorted(_text(value, dimension) for value in predicate.values):
-            yield f"{_escape(dimension.name)}{sign}{_escape(text, safe=_PLAIN)}"
+        for text in _member_texts(predicate, schema):
+            yield f"{_escape(predicate.dimension)}{sign}{_escape(text, safe=_PLAIN)}"
+
+
+def filter_texts(query: Query, schema: Schema) -> list[str]:
+    """The members that the filters of a query name, as they are written in a link and in that order."""
+    return [text for predicate in _in_order(query, schema) for text in _member_texts(predicate, schema)]
+
+
+def _member_texts(predicate: Filter, schema: Schema) -> list[str]:
+    """The members of a predicate as they are written, sorted."""
+    dimension = schema.dimension(predicate.dimension)
+    return sorted(_text(value, dimension) for value in predicate.values)
+
+
+def _in_order(query: Query, schema: Schema) -> Iterable[Filter]:
+    if not query.filters:
+        return ()
+    places = {name: place for place, name in enumerate(dict.fromkeys((*query.group, *schema.names)))}
+    return sorted(query.filters, key=lambda predicate: (places[predicate.dimension], predicate.exclude))
 
 
 def _text(value: Member, dimension: Dimension) -> str:

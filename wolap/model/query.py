@@ -187,7 +187,12 @@ def settle(query: Query, schema: Schema) -> Query:
 
 
 def settle_filter(predicate: Filter, schema: Schema) -> Filter:
-    """A predicate with members of the right kind: only such can be compared with one another."""
+    """A predicate with members of the right kind: only such can be compared with one another.
+
+    Raises LookupError for a dimension that does not exist: `settle` has told of those that an asker names.
+    """
+    if predicate.dimension not in schema.names or predicate.dimension in schema.levels:
+        raise LookupError(f"an implied filter names {quote(predicate.dimension)}, which is no dimension to filter")
     members = frozenset(_settle_member(schema, predicate.dimension, value) for value in predicate.values)
     return replace(predicate, values=members)
 

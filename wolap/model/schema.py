@@ -352,6 +352,8 @@ def _tree_problems(schema: Schema) -> Iterable[Problem]:
         for path in tree.paths:
             if path[-1] in path[:-1]:
                 yield Problem(place, f"{quote(path_text(path))} names a dimension twice")
+        if tree.metrics is not None and not tree.metrics:
+            yield Problem(f"{place}.metrics", "offers none", "some metrics, or none said for all of them")
         for name in tree.metrics or ():
             if name not in schema.metrics:
                 found = f"{quote(name)} is no metric"

@@ -71,12 +71,10 @@ _SMALL = texts_of(map(str, range(10_000)))
 
 
 def _typed_texts(column: MetricColumn) -> Texts:
-    """Decimals with all their digits, dates and times in ISO 8601, durations in seconds."""
+    """Decimals plain, dates and times in ISO 8601, durations in seconds: the text that a member has too."""
     kind = kind_of(column.type)
     assert kind is not None
     values = from_int64(column.values, None, column.type)
-    if kind == "decimal":
-        return texts_of(format(value, "f") for value in values.to_pylist())
     if kind in ("timestamp", "duration"):
         to_microseconds = pa.timestamp("us") if kind == "timestamp" else pa.duration("us")
         values = _floor_to_microseconds(values).cast(to_microseconds)

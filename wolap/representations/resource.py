@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from wolap.cube import Result
 from wolap.engine.execute import Report
-from wolap.language.writer import write_path, write_query
-from wolap.model.level import LEVELS
+from wolap.language.writer import filter_texts, write_path, write_query
 from wolap.model.query import Query
 from wolap.model.schema import Schema
 from wolap.model.tree import Path
@@ -67,11 +66,10 @@ def file_name(resource: Resource, schema: Schema) -> str:
     """
     query = resource.query
     parts = []
-    if query.start is not None and query.end is not None and any(level in query.group for level in LEVELS):
+    if query.start is not None and query.end is not None:
         bounds = (query.start.microseconds, query.end.microseconds)
         parts += [to_datetime(schema.zone.local(bound)).date().isoformat() for bound in bounds]
-    values = [text for predicate in query.filters for text in sorted(map(str, predicate.values - {None}))]
-    if values:
+    if values := filter_texts(query, schema):
         parts.append(_safe(",".join(values))[:100])
     if query.limit is not None:
         parts.append(str(query.limit))

@@ -36,7 +36,10 @@ def read_facts(where: str, folder: Path, columns: Collection[str] | None = None)
     Raises SchemaError where there is no such file, its format is unknown or unreadable. Columns that no file has are
     left out: who reads the table says which are missing.
     """
-    files = _files(where, folder)
+    try:
+        files = _files(where, folder)
+    except OSError as error:
+        raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {error.strerror}")]) from None
     endings = {path.suffix.lower() for path in files}
     kinds = {FORMATS[ending] for ending in endings}
     if len(kinds) > 1:
@@ -45,7 +48,7 @@ def read_facts(where: str, folder: Path, columns: Collection[str] | None = None)
     try:
         return _read(files, kinds.pop(), columns)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError) as error:
-        raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {str(error)[:300]}")]) from None
+        raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {str(error)[:200]}")]) from None
 
 
 def _read(files: list[Path], kind: str, columns: Collection[str] | None) -> pa.Table:
@@ -78,8 +81,9 @@ def _files(where: str, folder: Path) -> list[Path]:
     else:
         found = []
     if not found:
-        near = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
-        beside = f"beside it are {nearest(path.name, near)}" if near else "its folder does not exist either"
+        # Only what lies beside the cube file is told: a path elsewhere is nobody's to list.
+        near = [one.name for one in folder.iterdir()] if path.parent == folder else []
+        beside = f"beside it are {nearest(path.name, near)}" if near else "a file, a folder or a glob"
         raise SchemaError([Problem("facts", f"there is no {quote(where)}", beside)])
     if strange := sorted({one.suffix for one in found if one.suffix.lower() not in FORMATS}):
         known = f"endings are {', '.join(FORMATS)}"

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from http import HTTPStatus
 from threading import Event
 
 from wolap.cube import Cube, Snapshot
@@ -37,6 +36,9 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (QueryError, 400),
     (Cancelled, 503),
 )
+
+# What goes with a status whatever its cause.
+_HEADERS_OF = {406: (("Vary", "Accept"),), 503: (("Retry-After", "1"),)}
 
 _log = logging.getLogger("wolap")
 
@@ -100,6 +102,7 @@ class Endpoint:
         split = split_target(target)
         cube, location = self._locate(split)
         query = read_query(split, location, cube.schema, principal, now)
+        negotiate(location.extension, read_format(split), None)
         snapshot = cube.snapshot
         return snapshot.plan(query, principal, among=_offered(snapshot, location.path, principal), explain=True)
 
@@ -108,13 +111,13 @@ class Endpoint:
         cube, location = self._locate(target)
         snapshot, principal = cube.snapshot, request.principal
         schema = snapshot.catalog.schema
-        choice = negotiate(location.extension, read_format(target), request.headers.get("accept"))
         query = read_query(target, location, schema, principal, now)
+        choice = negotiate(location.extension, read_format(target), request.headers.get("accept"))
         among = _offered(snapshot, location.path, principal)
         if not is_answerable(location.path, snapshot.catalog, among):
             raise UnknownResource(
-                f"{quote(path_text(location.path))} is a path of the tree, but no projection is declared that "
-                "could answer it, and the facts are not asked"
+                f"{quote(path_text(location.path)) if location.path else 'the root'} is a path of the tree, but no "
+                "projection is declared that could answer it, and the facts are not asked"
             )
         plan = snapshot.plan(query, principal, among=among)
         result = snapshot.run(plan, request.cancel)
@@ -134,13 +137,14 @@ class Endpoint:
         return Response(200, tuple(headers), body)
 
     def _locate(self, target: Target) -> tuple[Cube, Location]:
-        for cube in self.cubes:
-            location = locate(target, cube.schema)
-            if location is not None:
-                return cube, location
+        located = [(cube, location) for cube in self.cubes if (location := locate(target, cube.schema)) is not None]
+        if located:
+            # The longest base wins: what is left of the path is shortest.
+            return min(located, key=lambda found: len(found[1].path))
         asked = "/" + path_text(target.segments)
-        bases = nearest(asked, (cube.schema.base for cube in self.cubes))
-        raise UnknownResource(f"nothing is served at {quote(asked)}; cubes are at {bases}")
+        bases = [cube.schema.base for cube in self.cubes]
+        served = f"cubes are at {nearest(asked, bases)}" if bases else "no cube is served at all"
+        raise UnknownResource(f"nothing is served at {quote(asked)}; {served}")
 
 
 def _offered(snapshot: Snapshot, path: Path, principal: Principal) -> tuple[str, ...]:
@@ -161,9 +165,9 @@ def _links(snapshot: Snapshot, path: Path, principal: Principal, now: datetime) 
 def _can_follow(snapshot: Snapshot, path: Path, principal: Principal, now: datetime) -> bool:
     catalog = snapshot.catalog
     caps = catalog.caps.stricter(principal.caps)
-    if not catalog.strict and (caps.groups, caps.facts, caps.memory) == (None, None, None):
-        return True  # The facts can answer anything, and nothing bounds them.
     among = _offered(snapshot, path, principal)
+    if not catalog.strict and (caps.groups, caps.facts, caps.memory) == (None, None, None):
+        return bool(among)  # The facts can answer anything, and nothing bounds them.
     if not is_answerable(path, catalog, among):
         return False
     query = read_query(Target((), ()), Location(path, None), catalog.schema, principal, now)
@@ -193,7 +197,6 @@ def _refusal(status: int, text: str, *headers: tuple[str, str]) -> Response:
 def _failure(error: Exception) -> Response:
     for kind, status in STATUSES:
         if isinstance(error, kind):
-            later = (("Retry-After", "1"),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
-            return _refusal(status, str(error), *later)
+            return _refusal(status, str(error), *_HEADERS_OF.get(status, ()))
     _log.error("a request failed by a fault of ours", exc_info=error)
     return _refusal(500, "an error of this server; its log has the details")
