@@ -41,3 +41,9 @@ def test_the_readme_prints_what_it_shows() -> None:
 def test_the_readme_has_two_set_up_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(re.findall(r"^python3 -m venv", text, re.MULTILINE)) == 2
+
+
+def test_no_page_holds_a_gap_that_was_to_be_filled() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        shouted = re.findall(r"^[A-Z ]{6,}$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert shouted == [], page

@@ -172,3 +172,18 @@ def test_chunks_and_dictionaries_leave_no_trace(kind: str) -> None:
         assert (other_codes.tolist(), others.has_null) == (codes.tolist(), members.has_null)
 
     check()
+
+
+@pytest.mark.parametrize(
+    ("column", "label"),
+    [(pa.array([8, None]), "07"), (pa.array([0.5, None]), "0"), (pa.array([True, None]), "true")],
+)
+def test_a_label_is_no_other_spelling_of_a_member(column: pa.Array, label: str) -> None:
+    """W30, W47: read from a link it would name that member, and not null. As it is spelled it may stand."""
+    if label == "true":
+        with pytest.raises(SchemaError, match="another label"):
+            read(column, null=label)
+    else:
+        with pytest.raises(SchemaError, match=f"label '{label}' of null is also a spelling of"):
+            read(column, null=label)
+    assert read(pa.array([8, None]), null="7")[0].texts == ["8", "7"]

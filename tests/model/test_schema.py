@@ -55,6 +55,7 @@ def time(**changed: Any) -> dict[str, Any]:
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"name": "a b"}, r"name: 'a b' is no name; letters, digits and . _ ~ -"),
     ({"name": "a/b"}, r"name: 'a/b' is no name; .*"),
+    (trees(Tree.from_paths(["city"], name="bare", metrics=())), r"trees\.bare\.metrics: offers none; .*"),
     ({"base": "sales"}, r"base: 'sales' is no path; a path such as /sales/v1, without a slash at its end"),
     ({"base": "/sales/"}, r"base: '/sales/' is no path; .*"),
     ({"aliases": ["/ok", "/?"]}, r"aliases: '/\?' is no path; .*"),
