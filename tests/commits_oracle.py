@@ -18,8 +18,7 @@ SQL = {
     "mean-depth": "sum(depth)::double / count(depth)",
     "changes-per-commit": "count(*)::double / nullif(count(distinct commit), 0)",
 }
-ALL = tuple(SQL)
-ADDITIVE = ("changes", "deepest", "mean-depth")
+ALL, ADDITIVE = tuple(SQL), ("changes", "deepest", "mean-depth")
 LABELS = {"folder": "(top)", "ending": "(none)", "repository": "N/A", "change": "N/A"}
 FIRST, LAST, NOW = "0001-01-01", "9999-12-31", "2026-08-22"
 
@@ -42,14 +41,12 @@ def answer(question: Question) -> tuple[list[dict[str, Any]], int]:
     columns = [f'{_column(name)} as "{name}"' for name in question.group]
     columns += [f'{SQL[name]} as "{name}"' for name in question.metrics]
     kept = [f"committed_at >= '{question.start}' and committed_at < '{question.end}'"]
-    kept += [_among(name, members) for name, members in question.where]
-    kept += [f"not ({_among(name, members)})" for name, members in question.where_not]
+    kept += [_among(*one) for one in question.where] + [f"not ({_among(*one)})" for one in question.where_not]
     places = ", ".join(f"{place + 1} asc nulls last" for place in range(len(question.group)))
     grouped = f"group by {', '.join(map(_column, question.group))} order by {places}" if places else ""
     found = duckdb.sql(f"select {', '.join(columns)} from '{FACTS}' where {' and '.join(kept)} {grouped}")
-    names = (*question.group, *question.metrics)
-    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    shown = [{name: LABELS.get(name) if value is None else value for name, value in row.items()} for row in rows]
+    rows = [zip((*question.group, *question.metrics), row, strict=True) for row in found.fetchall()]
+    shown = [{name: LABELS.get(name) if value is None else value for name, value in row} for row in rows]
     return shown[: question.limit], len(rows)
 
 
