@@ -134,7 +134,8 @@ class Snapshot:
 
     def run(self, plan: Plan, cancel: Event | None = None) -> Result:
         """Runs a plan that this version has made."""
-        assert plan.version == self.catalog.version
+        if plan.version != self.catalog.version:
+            raise ValueError("the plan was made by another version of the cube; plan and run by one snapshot")
         report = execute(plan, self.catalog.schema, self.sources, self.dictionaries, cancel)
         return Result(plan, report)
 
@@ -142,9 +143,10 @@ class Snapshot:
 class Cube:
     """Facts under a schema, with pre-aggregations of them.
 
-    `facts` is a pyarrow Table or anything with `__arrow_c_stream__`. `strict` answers from projections only. `caps`
-    bound what a query may cost; none are set here unless said. `refreshed` is when the facts were made, where that is
-    known. Raises SchemaError for data that does not fit the declaration.
+    `facts` is a pyarrow Table or anything with `__arrow_c_stream__`; its memory may be shared and must not be
+    changed. `strict` answers from projections only. `caps` bound what a query may cost; none are set here unless
+    said. `refreshed` is when the facts were made, where that is known. Raises SchemaError for data that does not fit
+    the declaration.
     """
 
     def __init__(
@@ -191,18 +193,49 @@ class Cube:
         A text names the dimensions: `"year/month/repository"`. Raises SchemaError for names that do not exist, and
         for a projection that is declared already.
         """
-        declared = tuple(declare_projection(self.schema, one) if isinstance(one, str) else one for one in projections)
+        declared = tuple(self._declaration(one) for one in projections)
         with self._lock:
-            present = {one.name for one in self.projections}
+            present = [one.name for one in self.projections]
             problems = [
                 Problem(f"projections.{one.name}", "is declared already")
                 for index, one in enumerate(declared)
-                if one.name in present or one.name in {other.name for other in declared[:index]}
+                if one.name in present or one.name in [other.name for other in declared[:index]]
             ]
             if problems:
                 raise SchemaError(problems)
             self._publish((*self.projections[:-1], *declared, self.projections[-1]), {})
         return declared
+
+    def _declaration(self, projection: str | Projection) -> Projection:
+        """A declaration of this cube's schema; what was measured elsewhere is not believed."""
+        if isinstance(projection, str):
+            return declare_projection(self.schema, projection)
+        place, found = f"projections.{projection.name}", None
+        if projection.is_facts:
+            found = "is the facts, which are not built"
+        elif not set(projection.dimensions) <= {dimension.name for dimension in self.schema.dimensions}:
+            found = "names dimensions that this cube has not"
+        elif projection.closure != self.schema.closure(projection.dimensions):
+            found = "was declared for other hierarchies"
+        elif not projection.partials <= self.projections[-1].partials:
+            found = "stores metrics that this cube has not"
+        if found is not None:
+            raise SchemaError([Problem(place, found, "declare_projection(cube.schema, …)")])
+        return replace(projection, statistics=None)
+
+    def _declare_missing(self, wanted: Iterable[Projection]) -> None:
+        """Declares what is not yet. What has the name of another projection is refused."""
+        with self._lock:
+            present = {one.name: replace(one, statistics=None) for one in self.projections}
+            missing: dict[str, Projection] = {}
+            for one in wanted:
+                if present.get(one.name, one) != one:
+                    found = "is declared already, with other dimensions or metrics"
+                    raise SchemaError([Problem(f"projections.{one.name}", found, "another name")])
+                if one.name not in present:
+                    missing[one.name] = one
+            if missing:
+                self._publish((*self.projections[:-1], *missing.values(), self.projections[-1]), {})
 
     def materialize(
         self,
@@ -217,9 +250,8 @@ class Cube:
         as it is built. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits, and Cancelled;
         what was built before then stays.
         """
-        known = {one.name for one in self.projections}
-        wanted = [declare_projection(self.schema, one) if isinstance(one, str) else one for one in projections]
-        self.declare(*(one for one in wanted if one.name not in known))
+        wanted = [self._declaration(one) for one in projections]
+        self._declare_missing(wanted)
         names = {one.name for one in wanted}
         waiting = [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
         for done, projection in enumerate(waiting, 1):

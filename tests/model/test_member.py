@@ -118,7 +118,7 @@ def test_what_is_no_member_is_its_own_text(kind: str, text: str) -> None:
         ("date", 7, "7"),
         ("timestamp", date(2024, 7, 20), datetime(2024, 7, 20)),  # noqa: DTZ001
         ("timestamp", datetime(2024, 7, 20, 2, tzinfo=UTC), datetime(2024, 7, 20, 2)),  # noqa: DTZ001
-        ("duration", 90, "90"),
+        ("duration", 90, timedelta(seconds=90)),
     ],
 )
 def test_python_values_become_members(kind: str, value: Any, member: Member) -> None:

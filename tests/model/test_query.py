@@ -126,7 +126,7 @@ SETTLED: list[tuple[str, Any, Any]] = [
     ("rank", float("inf"), "inf"),
     ("rank", float("nan"), "nan"),
     ("price", "1.50", Decimal("1.5")),
-    ("price", 0.1, "0.1"),
+    ("price", 0.1, Decimal("0.1")),
     ("price", 0.5, Decimal("0.5")),
     ("aired", "2024-07-20", date(2024, 7, 20)),
     ("aired", "20.7.2024", "20.7.2024"),

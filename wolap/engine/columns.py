@@ -81,7 +81,8 @@ def _numbers(column: pa.ChunkedArray) -> tuple[Values, pa.DataType]:
     """Values without nulls, which are 0, and the type of what comes out."""
     kept, types = column.type, pa.types
     if types.is_floating(kept):
-        return _plain(column.cast(pa.float64()), 0.0), pa.float64()
+        # Adding 0 makes one number of both zeros, whose order would else decide which is the least.
+        return _plain(column.cast(pa.float64()), 0.0) + 0.0, pa.float64()
     if types.is_decimal(kept):
         return _unscaled(column.cast(pa.decimal128(38, kept.scale))), pa.decimal128(38, kept.scale)
     if types.is_date32(kept):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -45,7 +45,7 @@ def finish_metrics(
                 done[name] = _plain(name, *merged[metric.partials[0]])
         return done[name]
 
-    return [finish(name) for name in metrics]
+    return [_whole_duration(finish(name)) for name in metrics]
 
 
 def _plain(name: str, series: Series, output: pa.DataType) -> MetricColumn:
@@ -68,12 +68,16 @@ def _quotient(name: str, above: MetricColumn, below: MetricColumn) -> MetricColu
         if column.valid is not None:
             valid &= column.valid
     values[~valid] = 0.0
-    mask = None if valid.all() else valid
-    if stays:
-        if (np.abs(values) >= 2.0**63).any():
-            raise MetricOverflow(f"{name} does not fit a 64-bit duration in some group; ask for finer groups")
-        return MetricColumn(name, np.rint(values).astype(np.int64), mask, above.type)
-    return MetricColumn(name, values, mask, pa.float64())
+    return MetricColumn(name, values, None if valid.all() else valid, above.type if stays else pa.float64())
+
+
+def _whole_duration(column: MetricColumn) -> MetricColumn:
+    """A duration in whole units, as it is shown; until then it may be a fraction, which others are finished from."""
+    if not pa.types.is_duration(column.type) or column.values.dtype.kind != "f":
+        return column
+    if (np.abs(column.values) >= 2.0**63).any():
+        raise MetricOverflow(f"{column.name} does not fit a 64-bit duration in some group; ask for finer groups")
+    return replace(column, values=np.rint(column.values).astype(np.int64))
 
 
 def _as_floats(column: MetricColumn) -> np.ndarray:

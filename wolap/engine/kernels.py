@@ -3,8 +3,9 @@
 A kernel reads the rows of a Scan in blocks and gives Groups: the keys that occur, sorted, and for each partial a
 value for each of them. All kernels give the same whole numbers. A sum that could leave 64 bits, by the bounds of its
 column, is added up in two halves and refused if it really does (`performance.md` section 8: nothing wraps in
-silence). Floats are added in the order of the rows, whatever the size of a block, so that a result depends on the
-rows alone.
+silence). Floats are
+added block by block, within a block pairwise or in the order of rows as the kernel has it: the same rows in the same order
+give the same bits, and another order differs in the last digits only.
 
 Which kernel (`performance.md` section 4):
 
@@ -254,7 +255,9 @@ def _is_total(scan: Scan, wanted: Wanted) -> bool:
 
 def _is_time_only(scan: Scan, wanted: Wanted) -> bool:
     digits = scan.keys.digits
-    if scan.predicates or scan.rows == 0 or len(digits) != 1 or not isinstance(digits[0], TimeDigit):
+    if scan.keys.ranked is not None or scan.predicates or scan.rows == 0:
+        return False
+    if len(digits) != 1 or not isinstance(digits[0], TimeDigit):
         return False
     return not any(_may_overflow(partial, column, scan.rows) for partial, column in wanted)
 

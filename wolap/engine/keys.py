@@ -119,10 +119,15 @@ def pack(digits: Sequence[Digit], start: int, stop: int) -> Keys:
 
 def _combinations(keys: Keys, start: int, stop: int) -> np.ndarray:
     """The keys that occur, sorted; looked at in blocks, so that memory follows what is found."""
-    found = np.zeros(0, np.intp)
+    found = [np.zeros(0, np.intp)]
+    waiting = 0
     for block_start, block_stop in _blocks(start, stop):
-        found = different(np.concatenate((found, different(keys.build(block_start, block_stop, None)))))
-    return found
+        found.append(different(keys.build(block_start, block_stop, None)))
+        waiting += len(found[-1])
+        # What is found grows by at least half before it is sorted again.
+        if 2 * waiting > len(found[0]):
+            found, waiting = [different(np.concatenate(found))], 0
+    return different(np.concatenate(found))
 
 
 def _blocks(start: int, stop: int) -> Iterator[tuple[int, int]]:

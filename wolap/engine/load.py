@@ -190,10 +190,8 @@ def _set(
     dimension = of_dimension.get(partial.column, "")
     if dimension in codes:
         return Column(codes[dimension], None, COUNT, members=len(members[dimension].values))
-    # Labels cannot clash in what is only counted.
-    counted = Dimension(metric, partial.column, null="\x00null", empty="\x00empty")
     try:
-        found, slots = encode(table[partial.column], counted)
+        found, slots = encode(table[partial.column], Dimension(metric, partial.column), counted=True)
     except SchemaError as error:
         raise SchemaError(Problem(f"metrics.{metric}", p.found, p.possible) for p in error.problems) from None
     return Column(slots, None, COUNT, members=len(found.values))

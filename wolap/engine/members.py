@@ -112,8 +112,10 @@ def canonical_values(values: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
     return values
 
 
-def encode(column: pa.ChunkedArray, dimension: Dimension) -> tuple[Members, Codes]:
+def encode(column: pa.ChunkedArray, dimension: Dimension, *, counted: bool = False) -> tuple[Members, Codes]:
     """The members of a column and the code of each row, in the smallest unsigned type that holds them.
+
+    What is only `counted` is never shown, so its labels may be values as well.
 
     Raises SchemaError where the column's type makes no dimension, or where the data holds null beside its own label.
     """
@@ -133,7 +135,8 @@ def encode(column: pa.ChunkedArray, dimension: Dimension) -> tuple[Members, Code
     count = len(values)
     has_null = bool(len(slots)) and int(slots.max()) == count
     members = Members(kind, values, has_null, dimension.null, dimension.empty)
-    _check_labels(members, dimension)
+    if not counted:
+        _check_labels(members, dimension)
     return members, slots
 
 
@@ -188,21 +191,27 @@ def _smallest(cardinality: int) -> type[np.unsignedinteger]:
     return np.uint8 if cardinality <= 1 << 8 else np.uint16 if cardinality <= 1 << 16 else np.uint32
 
 
+def _holds(members: Members, label: str) -> bool:
+    """Whether a label is a member too."""
+    if members.kind == "text":
+        return bool(pc.index(members.values, pa.scalar(label, members.values.type)).as_py() >= 0)
+    return read_member(members.kind, label) in set(members.values.to_pylist())
+
+
 def _check_labels(members: Members, dimension: Dimension) -> None:
     """W30: null, or the empty string, and a real member of the same text cannot be told apart."""
     place = f"dimensions.{dimension.name}"
-    present = members._code_of
     problems = []
     read = read_member(members.kind, dimension.null)
     if not isinstance(read, str) and member_text(members.kind, read) != dimension.null:
         found = f"the label {quote(dimension.null)} of null is also a spelling of {member_text(members.kind, read)}"
         problems.append(Problem(place, found, "a label that is no member in another spelling"))
-    if members.has_null and present.get(read_member(members.kind, dimension.null), -1) >= 0:
+    if members.has_null and _holds(members, dimension.null):
         found = f"column {quote(dimension.column)} holds null and also the value {quote(dimension.null)}"
         problems.append(Problem(place, found, 'another label: null = "…"'))
     if members.kind == "text" and len(members.values):
         first_is_empty = members.values[0].as_py() == ""
-        if first_is_empty and present.get(dimension.empty, -1) >= 0:
+        if first_is_empty and _holds(members, dimension.empty):
             found = f"column {quote(dimension.column)} holds the empty string and also {quote(dimension.empty)}"
             problems.append(Problem(place, found, 'another label: empty = "…"'))
     if problems:

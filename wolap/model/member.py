@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from math import isfinite
+from numbers import Number
 
 from wolap.model.interval import read_moment
 from wolap.model.zone import to_datetime
@@ -110,7 +111,7 @@ KINDS: dict[str, tuple[type, Callable[[str], Member], Callable[..., Member], Cal
     "duration": (timedelta, _read_duration, lambda value: value, _duration_text),
 }
 
-_NUMERIC = frozenset({"integer", "float", "decimal", "boolean"})
+_COUNTED = frozenset({"integer", "float", "decimal", "duration"})
 
 
 def read_member(kind: str, text: str) -> Member:
@@ -122,7 +123,11 @@ def read_member(kind: str, text: str) -> Member:
 
 
 def canonical_member(kind: str, value: Member) -> Member:
-    """A Python value as the member that it names in a dimension of this kind. A text is read as in a request."""
+    """A Python value as the member that it names in a dimension of this kind. A text is read as in a request.
+
+    A number is read by its text, so that 0.1 is the decimal 0.1; for a duration it counts seconds; a datetime at
+    midnight is a date. What names no member is its own text, which is equal to none.
+    """
     if value is None:
         return None
     wanted, _, convert, _ = KINDS[kind]
@@ -130,14 +135,14 @@ def canonical_member(kind: str, value: Member) -> Member:
         return value if kind == "text" else read_member(kind, value)
     if wanted is datetime and isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day)  # noqa: DTZ001
+    if wanted is date and isinstance(value, datetime):
+        return value.date() if value.time() == time() else value.isoformat()
     if isinstance(value, wanted) and not (wanted is int and isinstance(value, bool)):
         return convert(value)
-    if kind in _NUMERIC and isinstance(value, int | float | Decimal):
-        try:
-            converted = convert(value)
-            return converted if converted == value else str(value)
-        except (ValueError, ArithmeticError):
-            return str(value)
+    if kind == "boolean" and isinstance(value, Number) and str(value) in ("0", "1"):
+        return str(value) == "1"
+    if isinstance(value, Number) and kind in _COUNTED:
+        return read_member(kind, str(int(value) if isinstance(value, bool) else value))
     return str(value)
 
 

@@ -43,6 +43,7 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _SIZES = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY}
 _OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
 _NO_CLOCK_CHANGES_BEFORE = 1800
+_LAST_YEAR_OF_DATA = 2037
 
 FIRST_INSTANT = (datetime(1, 1, 1) - _EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
 LAST_INSTANT = (datetime(9999, 12, 31, 23, 59, 59, 999_999) - _EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
@@ -127,7 +128,8 @@ class Zone:
         start = _period_start(level, _period(level, instant + offset)) - offset
         # At the ends of the calendar a local period may have no beginning, or no end.
         start = min(max(start, FIRST_INSTANT), instant)
-        _, changes, _ = self.changes(start, instant)
+        # A change at the very start counts: there the same local time may begin a second time.
+        _, changes, _ = self.changes(max(start - 1, FIRST_INSTANT), instant)
         for change in reversed(changes):
             return change if self.is_boundary(level, change) else self.floor(level, change - 1)
         return start
@@ -204,10 +206,12 @@ def _changes_of_year(name: str, year: int) -> tuple[int, tuple[int, ...], tuple[
     if offset_at(start - SECOND) != first:
         changes.append(start)
         offsets.append(first)
+    # Zone data ends in 2037; what follows is a rule that changes the clock twice a year.
+    step = DAY if year <= _LAST_YEAR_OF_DATA else 7 * DAY
     low, before = start, first
     end = to_microseconds(datetime(year, 12, 31)) + DAY - SECOND  # noqa: DTZ001
     while low < end:
-        high = min(low + DAY, end)
+        high = min(low + step, end)
         if (after := offset_at(high)) != before:
             changes.append(_halve(offset_at, low, high, before))
             offsets.append(after)

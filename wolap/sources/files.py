@@ -66,10 +66,16 @@ def _read(files: list[Path], kind: str, columns: Collection[str] | None) -> pa.T
     return whole.to_table(columns=kept or None)
 
 
+def _is_fact_file(file: Path, folder: Path) -> bool:
+    """What begins with _ or . is not yet, or no longer, part of the data: that is how Spark and others write."""
+    hidden = any(part.startswith(("_", ".")) for part in file.relative_to(folder).parts)
+    return not hidden and file.suffix.lower() in FORMATS and file.is_file()
+
+
 def _files(where: str, folder: Path) -> list[Path]:
     path = folder / where
     if path.is_dir():
-        found = sorted(one for one in path.rglob("*") if one.suffix.lower() in FORMATS and one.is_file())
+        found = sorted(one for one in path.rglob("*") if _is_fact_file(one, path))
         if not found:
             expected = f"files ending in {', '.join(FORMATS)}"
             raise SchemaError([Problem("facts", f"the folder {quote(where)} holds no facts", expected)])
