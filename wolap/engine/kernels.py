@@ -3,9 +3,8 @@
 A kernel reads the rows of a Scan in blocks and gives Groups: the keys that occur, sorted, and for each partial a
 value for each of them. All kernels give the same whole numbers. A sum that could leave 64 bits, by the bounds of its
 column, is added up in two halves and refused if it really does (`performance.md` section 8: nothing wraps in
-silence). Floats are
-added block by block, within a block pairwise or in the order of rows as the kernel has it: the same rows in the same order
-give the same bits, and another order differs in the last digits only.
+silence). Floats are added block by block, within a block pairwise or in the order of rows as the kernel has it: the
+same rows in the same order give the same bits, and another order differs in the last digits only.
 
 Which kernel (`performance.md` section 4):
 
