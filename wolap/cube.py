@@ -215,6 +215,8 @@ class Cube:
             found = "is the facts, which are not built"
         elif not set(projection.dimensions) <= {dimension.name for dimension in self.schema.dimensions}:
             found = "names dimensions that this cube has not"
+        elif projection.level is not None and self.schema.time is None:
+            found = "has time, which this cube has not"
         elif projection.closure != self.schema.closure(projection.dimensions):
             found = "was declared for other hierarchies"
         elif not projection.partials <= self.projections[-1].partials:

@@ -179,6 +179,13 @@ def test_a_fault_of_ours_has_another_exit_code(folder: Path, monkeypatch: pytest
     assert (result.exit_code, result.stdout) == (1, "")
 
 
+def test_an_audience_that_is_not_known_is_told(folder: Path) -> None:
+    for command in ("query", "explain"):
+        refused = run(command, folder / "sales.toml", "city", "--audience", "stuff")
+        assert refused.exit_code == 2
+        assert "has no audience 'stuff'; audiences: staff" in refused.stderr
+
+
 def test_the_audience_decides_the_trees(folder: Path) -> None:
     assert run("query", folder / "sales.toml", "city").exit_code == 2
     found = records(run("query", folder / "sales.toml", "city", "--audience", "staff"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import accumulate
 from json import loads
+from textwrap import fill
 from time import perf_counter
 from urllib.parse import parse_qsl, urlsplit
 
@@ -92,7 +93,7 @@ def _tour(console: Console, cube: Cube) -> None:
     plan = endpoint.explain(target, datetime.now(UTC), PROGRAMMER)
     spent = perf_counter() - began
     lines = str(plan).splitlines()
-    console.print("\n".join(lines[:SHOWN_LINES]), soft_wrap=True)
+    console.print("\n".join(_wrapped(line, console.width) for line in lines[:SHOWN_LINES]), soft_wrap=True)
     if len(lines) > SHOWN_LINES:
         console.print(f"… and {len(lines) - SHOWN_LINES} more lines, on the other projections", style="dim")
     console.print(f"explained in {spent * 1e3:.2f} ms\n", style="dim")
@@ -114,6 +115,12 @@ def _show(console: Console, endpoint: Endpoint, title: str, target: str) -> None
         console.print(f"from {used['start']} until {used['end']}", style="dim")
     rows, source = response.header("Wolap-Rows"), response.header("Wolap-Projection")
     console.print(f"{rows} records from {source} in {spent * 1e3:.2f} ms", style="dim", soft_wrap=True)
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A line of an explanation within the terminal, what follows set in by two more."""
+    further = " " * (len(line) - len(line.lstrip()) + 2)
+    return fill(line, width, subsequent_indent=further, break_long_words=False, break_on_hyphens=False)
 
 
 def _records(records: list[dict[str, str | None]], width: int) -> Table:

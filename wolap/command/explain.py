@@ -29,7 +29,7 @@ __all__ = ["explain"]
 @principal_option
 def explain(file: Path, target: str, now: datetime, principal: Principal) -> None:
     """Say how TARGET would be answered: every projection with its cost, or with all that is in its way."""
-    cube = open_cube(file)
+    cube = open_cube(file, principal)
     try:
         plan = Endpoint(cube).explain(full_target(target, cube.schema), now, principal)
     except WolapError as error:

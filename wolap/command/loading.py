@@ -17,10 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from wolap import cube as cubes
 from wolap.cube import Cube
 from wolap.cube_file import CubeFile, load_cube, read_cube_file
-from wolap.errors import SchemaError, WolapError
+from wolap.errors import QueryError, SchemaError, WolapError, nearest, quote
 from wolap.language.reader import locate, split_target
 from wolap.model.interval import Moment
-from wolap.model.principal import Principal
+from wolap.model.principal import EVERYONE, Principal
 from wolap.model.schema import Schema
 from wolap.model.zone import Zone, to_datetime
 
@@ -77,9 +77,16 @@ def declaration(path: Path) -> CubeFile:
         stop(error)
 
 
-def open_cube(path: Path) -> Cube:
-    """The cube of a file with its projections built, or the end of the command. Progress goes to stderr."""
+def open_cube(path: Path, principal: Principal = EVERYONE) -> Cube:
+    """The cube of a file with its projections built, or the end of the command. Progress goes to stderr.
+
+    An audience that the cube does not know, to which nothing would have an address, ends the command as well.
+    """
     declared = declaration(path)
+    known = declared.schema.audiences
+    if principal.audience is not None and principal.audience not in known:
+        asked = quote(principal.audience)
+        stop(QueryError(f"{path.name} has no audience {asked}; audiences: {nearest(principal.audience, known)}"))
     try:
         with building(len(declared.projections)) as progress:
             return load_cube(declared, progress=progress)

@@ -37,7 +37,7 @@ def query(file: Path, target: str, now: datetime, principal: Principal, status: 
     The base of the cube may be left out: year/month?folder is as good as /commits/v1/year/month?folder. Exits with 2
     where the query is refused, with 1 for a fault of ours.
     """
-    cube = open_cube(file)
+    cube = open_cube(file, principal)
     request = Request("GET", full_target(target, cube.schema), principal=principal)
     response = Endpoint(cube).respond(request, now)
     if status:

@@ -17,7 +17,7 @@ from wolap.model.zone import Zone
 
 __all__ = ["REASONS", "Candidate", "Cost", "Piece", "Plan", "Reason"]
 
-_WIDEST_NAME = 52
+_WIDEST_NAME = 40
 _WIDEST_REASON = 76
 
 # Every reason that a candidate can be rejected for, and what it means (`planner.md`).
