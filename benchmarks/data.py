@@ -13,8 +13,7 @@ from functools import cache
 import pyarrow as pa
 
 from wolap import Cube, Principal
-from wolap.apis import declaration_path
-from wolap.apis.events import esm_events
+from wolap.apis import declaration_path, make_events
 from wolap.cube_file import CubeFile, read_cube_file
 
 END = datetime(2024, 7, 1, 8, tzinfo=UTC)
@@ -56,7 +55,7 @@ def declaration() -> CubeFile:
 @cache
 def events(count: int, days: int = DAYS) -> pa.Table:
     """That many facts."""
-    return esm_events(count, end=END, days=days)
+    return make_events("esm-v3", count, end=END, days=days)
 
 
 def new_cube(count: int, days: int = DAYS) -> Cube:

@@ -1,26 +1,32 @@
-"""The events are plausible, reproducible and fit their declaration."""
+"""Entitlement events are plausible, reproducible and fit the declarations of all versions of ESM."""
 
 from __future__ import annotations
 
-import sys
-import tomllib
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pytest
+from published_apis import APIS, END, declaration
 
-from wolap.apis import declaration_path
-from wolap.apis.events import DIMENSIONS, METRICS, esm_events
+from wolap import Cube
+from wolap.apis import NAMES, declaration_path, make_events
+from wolap.apis.events import METRICS
+from wolap.cube_file import read_cube_file
 
-END = datetime(2024, 8, 20, 14, 35, 21, tzinfo=UTC)
 ROWS = 200_000
+ESM = [name for name in NAMES if name.startswith("esm")]
+
+
+@pytest.fixture(scope="module", params=ESM)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def table() -> pa.Table:
-    return esm_events(ROWS, end=END)
+def table(name: str) -> pa.Table:
+    return make_events(name, ROWS, end=END)
 
 
 @pytest.fixture(scope="module")
@@ -30,41 +36,50 @@ def frame(table: pa.Table) -> pl.DataFrame:
     return found
 
 
-def test_columns_are_all_that_the_cube_file_asks_for(table: pa.Table) -> None:
-    declaration = tomllib.loads(declaration_path().read_text(encoding="utf-8"))
-    inputs = {metric.get("sum") or metric["distinct"] for metric in declaration["metrics"].values()}
-    asked = {declaration["time"]["column"], *declaration["dimensions"], *inputs}
-    assert set(table.column_names) == asked
-    assert table.column_names == ["time", *DIMENSIONS, *METRICS, "account", "session"]
+def test_columns_are_all_that_the_cube_file_asks_for(name: str, table: pa.Table) -> None:
+    metrics = declaration(name)["metrics"].values()
+    inputs = {metric.get("sum") or metric["distinct"] for metric in metrics}
+    dimensions = APIS[name].dimensions.split()
+    assert set(table.column_names) == {"time", *dimensions, *inputs}
+    assert table.column_names == ["time", *dimensions, *METRICS, "account", "session"]
 
 
-def test_types(table: pa.Table) -> None:
+def test_types(name: str, table: pa.Table) -> None:
     assert table.schema.field("time").type == pa.timestamp("s")
-    for name in DIMENSIONS:
-        assert pa.types.is_dictionary(table.schema.field(name).type)
-        assert table.schema.field(name).type.value_type == pa.string()
-    assert {table.schema.field(name).type for name in METRICS} == {pa.int32()}
-    assert {table.schema.field(name).type for name in ("account", "session")} == {pa.uint32()}
+    for dimension in APIS[name].dimensions.split():
+        assert pa.types.is_dictionary(table.schema.field(dimension).type)
+        assert table.schema.field(dimension).type.value_type == pa.string()
+    assert {table.schema.field(metric).type for metric in METRICS} == {pa.int32()}
+    assert {table.schema.field(counted).type for counted in ("account", "session")} == {pa.uint32()}
     table.validate(full=True)
 
 
-def test_same_arguments_give_the_same_table(table: pa.Table) -> None:
-    assert esm_events(ROWS, end=END).equals(table)
+def test_same_arguments_give_the_same_table(name: str, table: pa.Table) -> None:
+    assert make_events(name, ROWS, end=END).equals(table)
 
 
-def test_another_seed_gives_other_events_in_the_same_world(table: pa.Table) -> None:
-    other = esm_events(ROWS, end=END, seed=7)
+def test_the_versions_have_the_same_events(table: pa.Table) -> None:
+    other = make_events("esm-v3", ROWS, end=END)
+    shared = [column for column in table.column_names if column in other.column_names]
+    assert len(shared) > 20
+    assert table.select(shared).equals(other.select(shared))
+
+
+def test_another_seed_gives_other_events_in_the_same_world(name: str, table: pa.Table) -> None:
+    other = make_events(name, ROWS, end=END, seed=7)
     assert other.schema == table.schema
-    for name in ("time", "mvpd", "requestor-id", "event", "account", "authz-latency"):
-        assert not other[name].equals(table[name])
-    for name in DIMENSIONS:
-        assert other[name].chunk(0).dictionary.equals(table[name].chunk(0).dictionary)
+    for column in ("time", "mvpd", "requestor-id", "event", "account", "authz-latency"):
+        assert not other[column].equals(table[column])
+    for column in APIS[name].dimensions.split():
+        assert other[column].chunk(0).dictionary.equals(table[column].chunk(0).dictionary)
 
 
 @pytest.mark.parametrize("days", [1, 7, 90])
-def test_times_are_sorted_and_inside_the_span(days: int) -> None:
-    times = pl.Series(esm_events(20_000, end=END, days=days)["time"])
-    until = END.replace(tzinfo=None)
+@pytest.mark.parametrize("api", NAMES)
+@pytest.mark.parametrize("end", [END, datetime(2040, 2, 29, tzinfo=UTC)], ids=["2024", "2040"])
+def test_times_are_sorted_and_inside_the_span(api: str, days: int, end: datetime) -> None:
+    times = pl.Series(make_events(api, 20_000, end=end, days=days)["time"])
+    until = end.replace(tzinfo=None)
     assert times.is_sorted()
     assert until - timedelta(days=days) <= times[0] < until - timedelta(days=days) + timedelta(hours=8)
     assert until - timedelta(hours=8) < times[-1] < until
@@ -73,29 +88,56 @@ def test_times_are_sorted_and_inside_the_span(days: int) -> None:
 @pytest.mark.parametrize(
     "end", [END.replace(tzinfo=None), END.astimezone(timezone(timedelta(hours=-8)))], ids=["naive", "pacific"]
 )
-def test_end_is_an_instant(end: datetime) -> None:
-    assert esm_events(100, end=end).equals(esm_events(100, end=END))
+@pytest.mark.parametrize("api", ["esm-v3", "cmu-v2"])
+def test_end_is_an_instant(api: str, end: datetime) -> None:
+    assert make_events(api, 100, end=end).equals(make_events(api, 100, end=END))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 9])
-def test_few_rows(rows: int) -> None:
-    few = esm_events(rows, end=END, days=1)
+@pytest.mark.parametrize("api", NAMES)
+def test_few_rows_make_a_cube(api: str, rows: int) -> None:
+    few = make_events(api, rows, end=END, days=1)
     few.validate(full=True)
     assert few.num_rows == rows
+    assert Cube(read_cube_file(declaration_path(api)).schema, few).projections[-1].statistics.rows == rows  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("rows", "days"), [(-1, 90), (1, 0)])
 def test_impossible_amounts_are_refused(rows: int, days: int) -> None:
     with pytest.raises(ValueError, match="there are at least"):
-        esm_events(rows, end=END, days=days)
+        make_events("esm-v3", rows, end=END, days=days)
 
 
-def test_declared_parents_determine(frame: pl.DataFrame) -> None:
-    dimensions = tomllib.loads(declaration_path().read_text(encoding="utf-8"))["dimensions"]
-    parents = {name: dimension["parent"] for name, dimension in dimensions.items() if "parent" in dimension}
-    assert set(parents) == {"mvpd", "requestor-id", "nsdk-version", "application-version"}
-    for name, parent in parents.items():
-        assert frame.select(name, parent).n_unique() == frame[name].n_unique(), name
+def test_an_unknown_api_is_refused() -> None:
+    with pytest.raises(FileNotFoundError, match="cmu-v2, esm-v2"):
+        make_events("esm", 10, end=END)
+
+
+def test_two_seeds_fit_one_cube(name: str, table: pa.Table) -> None:
+    """What is declared to be determined is, null included: also over what two tables hold together."""
+    both = pa.concat_tables([table, make_events(name, ROWS, end=END, seed=7)]).unify_dictionaries()
+    assert Cube(read_cube_file(declaration_path(name)).schema, both)
+
+
+def test_what_belongs_together(name: str, frame: pl.DataFrame) -> None:
+    """Beyond the declared parents."""
+    determined = {
+        "platform": "nsdk",
+        "customer-app": "requestor-id",
+        "application-software-id": "application-name",
+        "application-name": "platform",
+    }
+    for child, above in determined.items():
+        if child in frame.columns and above in frame.columns:
+            known = frame.filter(pl.col(child).is_not_null())
+            assert known.select(child, above).n_unique() == known[child].n_unique(), child
+    if "browser-family" in frame.columns:
+        speaks = frame["sdk-type" if name == "esm-v2" else "nsdk"].cast(pl.String) == "js-sdk"
+        assert (frame["browser-family"].is_not_null() == speaks.fill_null(value=False)).all()
+        assert set(frame.filter(pl.col("os-family") == "ios")["browser-family"].drop_nulls()) == {"Wren", "Lumen"}
+        assert frame.filter(pl.col("device") == "phone")["os-family"].n_unique() == 2
+    if "platform" in frame.columns and "device" in frame.columns:
+        assert frame.select("platform", "device", "os-family").n_unique() < 25
 
 
 def test_accounts_have_a_provider_and_sessions_an_account(frame: pl.DataFrame) -> None:
@@ -104,6 +146,7 @@ def test_accounts_have_a_provider_and_sessions_an_account(frame: pl.DataFrame) -
     assert ROWS / 16 < frame["account"].n_unique() <= ROWS / 8 + 250
 
 
+_SDK = pl.coalesce(pl.col("^nsdk$|^sdk-type$").cast(pl.String))
 _RELATIONS = {
     "attempts to sign in": pl.col("authn-attempts")
     >= pl.sum_horizontal("authn-successful", "authn-pending", "authn-failed"),
@@ -111,31 +154,41 @@ _RELATIONS = {
     >= pl.sum_horizontal("authz-successful", "authz-failed", "authz-rejected"),
     "latency": pl.col("authz-latency").is_between(pl.col("authz-attempts") * 50, pl.col("authz-attempts") * 900),
     "media tokens": pl.col("media-tokens").is_between(0, pl.col("authz-successful")),
-    "clientless": pl.col("nsdk").is_null()
+    "clientless": pl.col("cdt").is_not_null()
     | ((pl.col("clientless-tokens") == 0) & (pl.col("clientless-failures") == 0)),
-    "device types": pl.col("cdt").is_null() == pl.col("nsdk").is_not_null(),
+    "device types": pl.col("cdt").is_null() == _SDK.replace("clientless", None).is_not_null(),
     "reasons": pl.col("reason").is_not_null() == pl.col("event").cast(pl.String).str.contains("fail|rejected"),
     "channels": pl.col("channel").is_null() | (pl.col("authz-attempts") > 0),
     "counts": pl.col("count") > 0,
 }
+_RELATIONS_OF_2024 = {
+    "decisions": pl.col("decision-type").is_not_null() == (pl.col("authz-attempts") > 0),
+    "categories": pl.col("content-category").is_null() == pl.col("channel").is_null(),
+}
 
 
-@pytest.mark.parametrize("name", _RELATIONS)
-def test_relations_hold_in_every_row(frame: pl.DataFrame, name: str) -> None:
-    assert frame.filter(~_RELATIONS[name]).is_empty()
+def test_relations_hold_in_every_row(name: str, frame: pl.DataFrame) -> None:
+    relations = _RELATIONS | (_RELATIONS_OF_2024 if name == "esm-v3-2024" else {})
+    assert [relation for relation, holds in relations.items() if not frame.filter(~holds).is_empty()] == []
 
 
-def test_every_metric_and_member_occurs(frame: pl.DataFrame) -> None:
-    assert all(frame[name].sum() > 0 for name in METRICS)
+NULLS = {
+    "proxy", "nsdk", "nsdk-version", "sso-type", "cdt", "eap", "application-name", "application-version", "channel",
+    "application-software-id", "customer-app", "reason", "browser-family", "browser-version", "decision-type",
+    "content-category",
+}  # fmt: skip
+
+
+def test_every_metric_and_member_occurs(name: str, frame: pl.DataFrame) -> None:
+    dimensions = APIS[name].dimensions.split()
+    assert all(frame[metric].sum() > 0 for metric in METRICS)
     assert frame["media-company"].n_unique() == 60
     assert frame["requestor-id"].n_unique() > 280
     assert frame["mvpd"].n_unique() > 150
-    assert {name for name in DIMENSIONS if frame[name].null_count()} == {
-        "proxy", "nsdk", "nsdk-version", "sso-type", "cdt", "eap", "application-name", "application-version",
-        "channel", "application-software-id", "customer-app", "reason",
-    }  # fmt: skip
+    assert {one for one in dimensions if frame[one].null_count()} == NULLS & set(dimensions)
     labels = {"N/A", "(empty)", ""}
-    assert not any(labels & set(frame[name].cast(pl.String)) for name in DIMENSIONS)
+    assert not any(labels & set(frame[one].cast(pl.String)) for one in dimensions)
+    assert all(frame[one].drop_nulls().n_unique() > 1 for one in dimensions)
 
 
 def test_the_market_is_skewed_and_sparse(frame: pl.DataFrame) -> None:
@@ -157,21 +210,7 @@ def test_evenings_and_weekends_are_busy_and_it_grows(frame: pl.DataFrame) -> Non
     assert (frame["time"] >= middle).sum() > ROWS / 2
 
 
-def test_more_rows_take_no_more_steps() -> None:
-    esm_events(10, end=END)  # what is made on first use
-
-    def calls(rows: int) -> int:
-        seen = 0
-
-        def count(_frame: Any, _event: str, _argument: Any) -> None:
-            nonlocal seen
-            seen += 1
-
-        sys.setprofile(count)
-        try:
-            esm_events(rows, end=END)
-        finally:
-            sys.setprofile(None)
-        return seen
-
-    assert calls(100_000) < calls(1_000) * 1.1
+@pytest.mark.parametrize("api", NAMES)
+def test_more_rows_take_no_more_steps(api: str, steps: Any) -> None:
+    make_events(api, 10, end=END)  # what is made on first use
+    assert steps(make_events, api, 100_000, end=END) < steps(make_events, api, 1_000, end=END) * 1.1

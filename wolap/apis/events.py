@@ -1,35 +1,29 @@
-"""Plausible entitlement events, as many as wanted: an Arrow table that fits the packaged cube file `esm-v3`.
+"""Plausible entitlement events, as many as wanted: an Arrow table that fits a packaged cube file of ESM.
 
     world    ->  profile of each row  ->  dimensions that follow from it
     rhythm   ->  time of each row     ->  day
-    profile  ->  kind of event        ->  reason, counts, latency
+    profile  ->  kind of event        ->  reason, kind of decision, counts, latency
     provider ->  account  -> session
 
 Everything is drawn in blocks of rows that fit a processor's cache, from a few random bits a row, into columns that
-are allocated once; a member is a code until the dictionary is put beside the codes at the end. The times are the
-points of a Poisson process under the rhythm's rate, which come sorted: exponential gaps, summed and mapped through
-the inverse of the rate's integral (Devroye, "Non-Uniform Random Variate Generation", 1986, VI.1.3).
+are allocated once; a member is a code until the dictionary is put beside the codes at the end. The versions of ESM
+differ in the dimensions that are asked for: one seed gives them all the same events.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from wolap.apis.brands import PROVIDERS
-from wolap.apis.world import PROFILES, World, world
+from wolap.apis.rhythm import Rhythm
+from wolap.apis.world import PROFILES, World, accounts_of_profiles, dictionary_array, world
 
-__all__ = ["DIMENSIONS", "METRICS", "esm_events"]
+__all__ = ["METRICS", "entitlement_events"]
 
-DIMENSIONS = (
-    "dc", "media-company", "proxy", "mvpd", "requestor-id", "platform", "nsdk", "nsdk-version", "sso-type", "cdt",
-    "platform-version", "eap", "application-name", "application-version", "channel", "application-software-id",
-    "customer-app", "api", "event", "reason", "arch",
-)  # fmt: skip
 METRICS = (
     "authn-attempts", "authn-successful", "authn-pending", "authn-failed", "clientless-tokens", "clientless-failures",
     "authz-attempts", "authz-successful", "authz-failed", "authz-rejected", "authz-latency", "media-tokens", "count",
@@ -51,7 +45,6 @@ _BITS = np.dtype(  # what is random about a row, 16 bytes
 )
 _DATA_CENTERS = ("east-1", "east-2", "west-1")
 _SESSION_DAYS = 10  # how long a sign-in lasts
-_ZONE_HOURS = -8  # the zone of the cube: evening there is when viewers are awake
 
 # An event, the share it has with and without an SDK, and what may be said about why.
 _EVENTS: tuple[tuple[str, float, float, tuple[str, ...]], ...] = (
@@ -67,73 +60,48 @@ _EVENTS: tuple[tuple[str, float, float, tuple[str, ...]], ...] = (
 _NAMES = tuple(event[0] for event in _EVENTS)
 _REASONS = tuple(dict.fromkeys(reason for event in _EVENTS for reason in event[3]))
 _FAILING = (1.0, 1.8, 4.0)  # how much more often the flows of a provider fail, by its quality
+_DECISIONS = ("provider", "cache", "preflight")
+_DECISION_SHARES = (0.55, 0.3, 0.15)
 _AUTHN = np.array([name.startswith("authn") for name in _NAMES])
 _AUTHZ = np.array([name.startswith("authz") for name in _NAMES])
 
 Column = NDArray[Any]
 
 
-def esm_events(rows: int, *, seed: int = 2024, end: datetime, days: int = 90) -> pa.Table:
-    """Events of the `days` days before `end`, sorted by time; the same arguments give the same table.
+def entitlement_events(random: np.random.Generator, rows: int, rhythm: Rhythm, dimensions: Sequence[str]) -> pa.Table:
+    """Events sorted by time.
 
-    Columns: `time` in UTC without a zone, the 21 dimensions of programmers, the summed metrics, and the numbers of
-    `account` and `session` that the unique counts are taken of. An `end` without a zone is UTC.
+    Columns: `time` in UTC without a zone, the dimensions, the summed metrics, and the numbers of `account` and
+    `session` that the unique counts are taken of.
     """
-    if rows < 0 or days < 1:
-        raise ValueError(f"{rows} rows in {days} days: there are at least 0 rows in at least 1 day")
-    random = np.random.Generator(np.random.SFC64(seed))
-    moment = (end if end.tzinfo else end.replace(tzinfo=UTC)).astimezone(UTC)
-    until = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
-    times = _times(random, rows, until, days)
+    times = rhythm.sorted_times(random, rows)
     people = world()
+    days = (rhythm.until - rhythm.start) // 86400
     dictionaries = {name: attribute.members for name, attribute in people.attributes.items()}
-    dictionaries |= {"dc": _DATA_CENTERS, "event": _NAMES, "reason": _REASONS}
+    dictionaries |= {"dc": _DATA_CENTERS, "event": _NAMES, "reason": _REASONS, "decision-type": _DECISIONS}
     columns: dict[str, Column] = {
-        name: np.empty(rows, np.int8 if len(dictionaries[name]) < 128 else np.int16) for name in DIMENSIONS
+        name: np.empty(rows, np.int8 if len(dictionaries[name]) < 128 else np.int16) for name in dimensions
     }
     columns |= {name: np.empty(rows, np.int32) for name in METRICS}
     columns |= {name: np.empty(rows, np.uint32) for name in ("account", "session")}
-    tables = _Tables(people, accounts=max(rows // 8, 1), days=days)
+    tables = _Tables(people, dimensions, accounts=max(rows // 8, 1), days=days)
     for first in range(0, rows, _BLOCK):
         block = {name: column[first : first + _BLOCK] for name, column in columns.items()}
         size = len(block["account"])
         bits = np.frombuffer(random.bytes(size * _BITS.itemsize), _BITS)
-        day = (times[first : first + size] - (until - days * 86400)) // 86400
+        day = (times[first : first + size] - rhythm.start) // 86400
         _fill(block, bits, day, tables)
     arrays: list[Any] = [pa.array(times).cast(pa.timestamp("s"))]
-    arrays += [_dictionary_array(columns.pop(name), dictionaries[name]) for name in DIMENSIONS]
+    arrays += [dictionary_array(columns.pop(name), dictionaries[name]) for name in dimensions]
     arrays += [pa.array(column) for column in columns.values()]
-    return pa.table(arrays, names=["time", *DIMENSIONS, *columns])
-
-
-def _times(random: np.random.Generator, rows: int, until: int, days: int) -> NDArray[np.int64]:
-    """Sorted seconds in [until - days, until), by the hour of the day, the day of the week and slow growth."""
-    if not rows:
-        return np.empty(0, np.int64)
-    start = until - days * 86400
-    hours = start // 3600 + np.arange(days * 24 + 1)
-    local = hours + _ZONE_HOURS
-    evening = 1 + 0.9 * np.cos((local % 24 - 20.5) / 24 * 2 * np.pi) + 0.5 * np.exp(-(((local % 24) - 20.5) ** 2) / 5)
-    weekend = np.where((local // 24 + 3) % 7 >= 5, 1.35, 1.0)  # the epoch was a Thursday
-    rate = evening * weekend * 1.0015 ** (np.arange(len(hours)) / 24)
-    edges = np.concatenate([hours, [hours[-1] + 1]]) * 3600
-    integral = np.concatenate([[0.0], np.cumsum(rate)])
-    low, high = np.interp([start, until], edges, integral)
-    points = random.standard_exponential(rows + 1)
-    np.cumsum(points, out=points)
-    points *= (high - low) / points[-1]
-    points += low
-    points = np.interp(points[:-1], integral, edges)
-    times: NDArray[np.int64] = points.astype(np.int64)
-    np.clip(times, start, until - 1, out=times)  # rounding at either end
-    return times
+    return pa.table(arrays, names=["time", *dimensions, *columns])
 
 
 class _Tables:
     """What a block looks up by code: each is small enough to stay in a cache."""
 
-    def __init__(self, people: World, *, accounts: int, days: int) -> None:
-        self.attributes = {name: attribute.codes for name, attribute in people.attributes.items()}
+    def __init__(self, people: World, dimensions: Sequence[str], *, accounts: int, days: int) -> None:
+        self.attributes = {name: people.attributes[name].codes for name in dimensions if name in people.attributes}
         self.kind = (people.clientless * len(_FAILING) + people.quality) << 10
         self.event = np.concatenate(
             [_spread(_shares(clientless, failing), 1 << 10) for clientless in (False, True) for failing in _FAILING]
@@ -142,13 +110,11 @@ class _Tables:
         homes = [np.roll([0.94, 0.04, 0.02], home) for home in range(len(_DATA_CENTERS))]
         self.dc = np.concatenate([_spread(home, 256) for home in homes])
         self.home = (people.provider % 5 % len(_DATA_CENTERS)) << 8
-        # The accounts of a provider are a range of numbers, so that an account has one provider.
-        popularity = np.bincount(people.provider, minlength=len(PROVIDERS))
-        sizes = np.maximum(popularity * accounts // PROFILES, 1)
-        self.first_account = (np.cumsum(sizes) - sizes)[people.provider].astype(np.float64)
-        self.accounts = sizes[people.provider].astype(np.float64)
-        # So are the sessions of an account, as far as 32 bits reach.
-        self.sessions = max(min(-(-days // _SESSION_DAYS), 2**32 // int(sizes.sum())), 1)
+        self.decision = _spread(np.array(_DECISION_SHARES), 1 << 6)
+        first, sizes = accounts_of_profiles(people, accounts)
+        self.first_account, self.accounts = first.astype(np.float64), sizes.astype(np.float64)
+        # The sessions of an account are a range of numbers, as far as 32 bits reach.
+        self.sessions = max(min(-(-days // _SESSION_DAYS), 2**32 // int((first + sizes).max())), 1)
         self.size = np.minimum(1 + np.floor(-np.log(1 - np.arange(256) / 256)), 6).astype(np.int32)
         spread = np.sort(np.random.default_rng(0).lognormal(5.3, 0.55, 256))
         self.latency = np.clip(spread, 50, 900).astype(np.int32)
@@ -188,7 +154,12 @@ def _fill(block: dict[str, Column], bits: Column, day: NDArray[np.int64], tables
     block["reason"][:] = tables.reason[(event.astype(np.intp) << 8) + bits["reason"]]
     block["dc"][:] = tables.dc[tables.home[profile] + bits["dc"]]
     is_authn, is_authz = _AUTHN[event], _AUTHZ[event]
-    block["channel"][~is_authz] = -1  # signing in is for all channels, only watching asks for one
+    # Signing in is for all channels: only watching asks for one, and only that is decided.
+    for name in ("channel", "content-category"):
+        if name in block:
+            block[name][~is_authz] = -1
+    if "decision-type" in block:
+        block["decision-type"][:] = np.where(is_authz, tables.decision[bits["event"] >> 10], -1)
     account = tables.first_account[profile] + np.floor(np.square(bits["account"] * 2.0**-32) * tables.accounts[profile])
     block["account"][:] = account
     session = account.astype(np.int64) * tables.sessions + day // _SESSION_DAYS % tables.sessions
@@ -212,10 +183,3 @@ def _fill(block: dict[str, Column], bits: Column, day: NDArray[np.int64], tables
     np.multiply(block["authz-attempts"], tables.latency[bits["latency"]], out=block["authz-latency"])
     np.subtract(block["authz-successful"], bits["lost"] < 30, out=block["media-tokens"])
     np.maximum(block["media-tokens"], 0, out=block["media-tokens"])
-
-
-def _dictionary_array(codes: Column, members: tuple[str, ...]) -> pa.DictionaryArray[Any, Any]:
-    """Codes beside their members; below 0 is null."""
-    empty = codes < 0
-    indices: Any = pa.array(codes, mask=empty) if empty.any() else pa.array(codes)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(members, pa.string()))

@@ -6,7 +6,8 @@ configuration of one brand with the viewers of one provider, and an event only p
 does not change from event to event is then a lookup, and combinations that no profile has never occur.
 
 The world hangs on no seed of the caller: events of two seeds may be appended to one cube, and what determines what
-(a brand its company, a version its application) holds across both.
+(a brand its company, a version its application) holds across both. All published APIs are of this one world, so a
+profile has the dimensions of each of them.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from wolap.apis.brands import (
     APPLICATION_VERSIONS,
+    BROWSER_VERSIONS,
+    BROWSERS,
     COMPANIES,
     NSDK_VERSIONS,
     NSDKS,
@@ -27,12 +32,14 @@ from wolap.apis.brands import (
     PROVIDERS,
     PROXIES,
     brands,
+    category,
 )
 
-__all__ = ["PROFILES", "Attribute", "World", "world"]
+__all__ = ["PROFILES", "Attribute", "World", "accounts_of_profiles", "dictionary_array", "world"]
 
 Numbers = NDArray[np.intp]
 Weights = NDArray[np.float64]
+Option = TypeVar("Option", str, tuple[str, str])
 
 PROFILES = 1 << 16
 _SEED = 20240820
@@ -90,7 +97,27 @@ def world() -> World:
         **_clients(random, requestor, platform, provider),
         **_applications(random, requestor, platform, requestor_names),
     }
+    attributes |= _former_clients(np.random.default_rng(_SEED + 1), attributes, platform)
+    attributes |= _tenants(company_of_requestor, requestor, platform, requestor_names)
     return World(attributes, provider, clientless, quality_of_provider[provider])
+
+
+def accounts_of_profiles(people: World, accounts: int) -> tuple[Numbers, Numbers]:
+    """The first of the accounts that a profile's events can be of, and how many these are.
+
+    The accounts of a provider are a range of numbers, so that an account has one provider; there are about `accounts`
+    in all, and at least one of each.
+    """
+    popularity = np.bincount(people.provider, minlength=len(PROVIDERS))
+    sizes = np.maximum(popularity * accounts // PROFILES, 1)
+    return (np.cumsum(sizes) - sizes)[people.provider], sizes[people.provider]
+
+
+def dictionary_array(codes: NDArray[Any], members: tuple[str, ...]) -> pa.DictionaryArray[Any, Any]:
+    """Codes beside their members; below 0 is null."""
+    empty = codes < 0
+    indices: Any = pa.array(codes, mask=empty) if empty.any() else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(members, pa.string()))
 
 
 def _attribute(numbers: Numbers, names: Sequence[str]) -> Attribute:
@@ -173,9 +200,59 @@ def _applications(
     }
 
 
+def _former_clients(
+    random: np.random.Generator, attributes: dict[str, Attribute], platform: Numbers
+) -> dict[str, Attribute]:
+    """What earlier versions of the APIs asked about a client, and about what it shows."""
+    machine, machines = _choice_of(random, [kind.machines for kind in PLATFORMS], platform)
+    kinds = list(dict.fromkeys(kind for kind, _ in machines))
+    systems = list(dict.fromkeys(system for _, system in machines))
+    system = np.array([systems.index(system) for _, system in machines])[machine]
+    browsing, families = _choice_of(random, [BROWSERS.get(name, ()) for name in systems], system)
+    on_page = np.array([kind.nsdk == "js-sdk" for kind in PLATFORMS])[platform]
+    family = np.where(on_page, browsing, -1)
+    release, releases = _choice_of(random, [BROWSER_VERSIONS[name] for name in families], browsing)
+    # Without an SDK a client speaks to the interface itself, and that is its type then.
+    nsdk, nsdk_version, api = (attributes[name] for name in ("nsdk", "nsdk-version", "api"))
+    direct = nsdk.codes < 0
+    spoken = len(nsdk_version.members) + (api.codes == api.members.index("rest-v2"))
+    channel = attributes["channel"]
+    shown = [category(name.upper()) for name in channel.members]
+    categories = sorted(set(shown))
+    category_of_channel = np.array([categories.index(name) for name in shown])
+    return {
+        "device": _attribute(np.array([kinds.index(kind) for kind, _ in machines])[machine], kinds),
+        "os-family": _attribute(system, systems),
+        "browser-family": _attribute(family, families),
+        "browser-version": _attribute(np.where(on_page, release, -1), releases),
+        "sdk-type": _attribute(
+            np.where(direct, len(nsdk.members), nsdk.codes).astype(np.intp), (*nsdk.members, "clientless")
+        ),
+        "sdk-version": _attribute(
+            np.where(direct, spoken, nsdk_version.codes).astype(np.intp), (*nsdk_version.members, "rest-1", "rest-2")
+        ),
+        "content-category": _attribute(np.where(channel.codes < 0, -1, category_of_channel[channel.codes]), categories),
+    }
+
+
+def _tenants(
+    company_of_requestor: Numbers, requestor: Numbers, platform: Numbers, requestor_names: Sequence[str]
+) -> dict[str, Attribute]:
+    """What concurrency monitoring knows: a company as a tenant, its brands as applications, an id on each platform."""
+    pairs = range(_REQUESTORS * len(PLATFORMS))
+    return {
+        "tenant": _attribute(company_of_requestor[requestor], [name.split()[0].lower() for name in COMPANIES]),
+        "application": _attribute(requestor, [name.lower() for name in requestor_names]),
+        "application-id": _attribute(
+            requestor * len(PLATFORMS) + platform,
+            [f"{(number * 2246822519 + 41) % 2**32:08x}-{number:04x}" for number in pairs],
+        ),
+    }
+
+
 def _choice_of(
-    random: np.random.Generator, options: Sequence[Sequence[str]], owner: Numbers
-) -> tuple[Numbers, list[str]]:
+    random: np.random.Generator, options: Sequence[Sequence[Option]], owner: Numbers
+) -> tuple[Numbers, list[Option]]:
     """For each profile one of its owner's options, the first most often; -1 where there is none."""
     counts = np.array([len(names) for names in options])
     firsts = np.cumsum(counts) - counts

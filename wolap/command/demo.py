@@ -14,8 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from wolap.apis import declaration_path
-from wolap.apis.events import esm_events
+from wolap.apis import declaration_path, make_events
 from wolap.command.build import sizes
 from wolap.command.loading import building, declaration
 from wolap.command.serve import check_port, run_server
@@ -57,7 +56,8 @@ def demo(rows: int, seed: int, no_serve: bool, port: int) -> None:
     if not no_serve:
         base = cube.schema.base
         console.print("Now over HTTP, until you stop it with Ctrl-C. Try:", style="bold")
-        console.print(f"  curl 'http://127.0.0.1:{port}{base}/year/month.csv'", soft_wrap=True)
+        console.print(f"  in a browser http://127.0.0.1:{port}/", soft_wrap=True)
+        console.print(f"  or           curl 'http://127.0.0.1:{port}{base}/year/month.csv'", soft_wrap=True)
         run_server([cube], PROGRAMMER, "127.0.0.1", port)
 
 
@@ -66,7 +66,7 @@ def _cube(console: Console, rows: int, seed: int) -> Cube:
     now = datetime.now(UTC)
     began = perf_counter()
     with console.status(f"making {rows:,} events"):
-        events = esm_events(rows, seed=seed, end=now)
+        events = make_events("esm-v3", rows, seed=seed, end=now)
     console.print(f"{rows:,} events of 90 days made in {perf_counter() - began:.1f} s")
     began = perf_counter()
     with console.status("reading them into a cube"):
