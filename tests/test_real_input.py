@@ -122,9 +122,9 @@ REFUSED = (
     ("GET", "/commits/v1/year?metrics=lines", 400, "changes"),
     ("GET", "/commits/v1/year?limit=0", 400, "limit"),
     ("GET", "/commits/v1/repository?folder!", 400, "folder"),
-    ("GET", "/commits/v1/year.xml", 406, "json"),
-    ("GET", "/commits/v1.xml", 406, "csv"),
-    ("GET", "/commits/v1/year?format=html", 406, "json"),
+    ("GET", "/commits/v1/year.xls", 406, "json"),
+    ("GET", "/commits/v1.xls", 406, "csv"),
+    ("GET", "/commits/v1/year?format=htm", 406, "json"),
     ("POST", "/commits/v1/year", 405, "GET"),
     ("DELETE", "/commits/v1", 405, "HEAD"),
 )

@@ -168,7 +168,7 @@ ERRORS = [
     ("W13", "?start!=2024", "'start!' is no key"),
     ("W13", "?strat=2024", "possible are start, "),
     ("W13", "?sort=-clients", "'sort' is no key"),
-    ("W14", "/year?month=7", "'month' cannot be filtered; give start and end"),
+    ("W14", "/year?month=7", "'month' cannot be filtered by value; give start and end"),
     ("W14", "/year?year!=2024", "'year' cannot be filtered"),
     ("W16", "/year?start=2024&start=2024", "start is given 2 times"),
     ("W16", "/year?start=2024&end=2024-01", "2024-01-01T00:00:00 is not before end 2024-01-01T00:00:00"),

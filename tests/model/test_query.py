@@ -91,9 +91,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"metrics": []}, r"no metric is asked for; the metrics are n, m, or leave them out"),
     ({"limit": 0}, r"limit 0 is below 1; .*"),
     ({"start": "2024", "end": "2024"}, r"start 2024-01-01T00:00:00 is not before end 2024-01-01T00:00:00; .*"),
-    ({"start": "2024-02-30"}, r"start '2024-02-30': a date that does not exist .*"),
-    ({"end": "20240102"}, r"end '20240102': not an ISO 8601 date .*"),
-    ({"start": "0001-01-01T00:00+01:00"}, r"start: outside the years 1 to 9999"),
+    ({"start": "2024-02-30"}, r"start '2024-02-30' is a date that does not exist .*"),
+    ({"end": "20240102"}, r"end '20240102' is not an ISO 8601 date .*"),
+    ({"start": "0001-01-01T00:00+01:00"}, r"start is outside the years 1 to 9999"),
 ]
 
 

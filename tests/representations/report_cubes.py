@@ -70,7 +70,7 @@ NUMBERS: dict[str, tuple[pa.DataType, list[Any]]] = {
 
 def resource(cube: Cube, query: Query) -> Resource:
     """The resource of a query, without links."""
-    return describe(cube.answer(settle(query, cube.schema)), cube.schema, parent=None, children=())
+    return describe(cube.answer(settle(query, cube.schema)), cube.schema)
 
 
 def members(values: tuple[str | None, ...] = NASTY, **labels: str) -> Cube:

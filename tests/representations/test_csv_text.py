@@ -100,7 +100,8 @@ def one_number(values: list[float | int | None], kept: pa.DataType) -> Cube:
 def test_floats_read_back_the_same(values: list[float | None]) -> None:
     _, rows = read_csv(csv_text.serialize(resource(one_number(values, pa.float64()), Query("g"))))
     for value, row in zip(values, rows, strict=True):
-        assert row[1] == ("" if value is None else repr(value))
+        # A negative zero is a zero from when it is read.
+        assert row[1] == ("" if value is None else repr(value + 0.0))
         if value is not None:
             assert float(row[1]) == value
             if value.is_integer() and abs(value) < 1e16:

@@ -8,6 +8,7 @@ Where a body is meant to change, write the files anew and look at the difference
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,11 +18,19 @@ from report_cubes import members, numbers
 
 from wolap import Cube, Dimension, Query, Schema, Time, Tree, count, mean, total
 from wolap.model.query import settle
-from wolap.representations import csv_text, hal_json
-from wolap.representations.resource import Resource, describe
+from wolap.representations import csv_safe, csv_text, hal_json, hal_xml, html_page
+from wolap.representations.resource import Resource, Surroundings, describe
 
 FOLDER = Path(__file__).parent / "golden"
-SERIALIZERS = {".json": hal_json.serialize, ".csv": csv_text.serialize}
+# The style of a page is no part of what a report is.
+STYLE = re.compile(b"(?<=<style>).*?(?=</style>)", re.DOTALL)
+SERIALIZERS: dict[str, Callable[[Resource], bytes]] = {
+    ".json": hal_json.serialize,
+    ".xml": hal_xml.serialize,
+    ".csv": csv_text.serialize,
+    ".safe.csv": csv_safe.serialize,
+    ".html": lambda resource: STYLE.sub(b"", html_page.serialize(resource)),
+}
 
 
 def months() -> Resource:
@@ -53,13 +62,13 @@ def months() -> Resource:
         end="2024-08-20T14:35:21",
         limit=1000,
     )
-    children = (("year", "month", "platform"), ("year", "month", "day"))
     answer = cube.answer(settle(query, cube.schema))
-    return describe(answer, cube.schema, parent=("year",), children=children, root="/reports")
+    return describe(answer, cube.schema, Surroundings(schema.forest(None), lambda path: True, root="/reports"))
 
 
 def whole(cube: Cube, query: Query) -> Resource:
-    return describe(cube.answer(settle(query, cube.schema)), cube.schema, parent=(), children=())
+    around = Surroundings(cube.schema.forest(None), lambda path: True)
+    return describe(cube.answer(settle(query, cube.schema)), cube.schema, around)
 
 
 REPORTS: dict[str, Callable[[], Resource]] = {

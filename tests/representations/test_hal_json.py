@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from report_cubes import NASTY, members, numbers, read_csv, read_json, resource
 
 from wolap import Cube, Dimension, Query, Schema, Tree, count, maximum
+from wolap.model.forest import Forest
 from wolap.model.query import settle
 from wolap.representations import csv_text, hal_json
-from wolap.representations.resource import describe
+from wolap.representations.resource import Surroundings, describe
 
 LABELS = {None: "N/A", "": "(empty)"}
 
@@ -85,7 +86,7 @@ def test_floats_read_back_the_same(values: list[float], native: bool) -> None:
         if value - value != 0:
             assert record["most"] is None
         else:
-            assert record["most"] == (value if native else repr(value))
+            assert record["most"] == (value if native else repr(value + 0.0))
 
 
 @given(st.lists(st.decimals(-(10**11), 10**11, places=4, allow_nan=False), min_size=1, max_size=10), st.booleans())
@@ -107,25 +108,31 @@ def test_durations_are_seconds(values: list[timedelta]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parent", "children", "expected"),
+    ("trees", "expected"),
     [
-        (None, (), {}),
-        ((), (), {"roll-up": {"href": "/m/nasty", "name": "nasty"}}),
-        (None, (("d",),), {"drill-down": {"href": "/m/nasty/d", "name": "d"}}),
+        ("", {}),
+        ("d", {"roll-up": {"href": "/m/nasty", "name": "nasty"}}),
         (
-            ("d",),
-            (("d", "e.f"), ("d", "g")),
+            "d\n  e.f",
             {
-                "roll-up": {"href": "/m/nasty/d", "name": "d"},
+                "roll-up": {"href": "/m/nasty", "name": "nasty"},
+                "drill-down": {"href": "/m/nasty/d/e.f", "name": "e.f"},
+            },
+        ),
+        (
+            "d\n  e.f\n  hidden\n  g",
+            {
+                "roll-up": {"href": "/m/nasty", "name": "nasty"},
                 "drill-down": [{"href": "/m/nasty/d/e.f", "name": "e.f"}, {"href": "/m/nasty/d/g", "name": "g"}],
             },
         ),
     ],
 )
-def test_links(parent: tuple[str, ...] | None, children: tuple[tuple[str, ...], ...], expected: dict[str, Any]) -> None:
+def test_links(trees: str, expected: dict[str, Any]) -> None:
     made = members()
     query = settle(Query("d", where={"d": 'a"b,c'}, limit=5), made.schema)
-    found = describe(made.answer(query), made.schema, parent=parent, children=children, root="/m")
+    around = Surroundings(Forest((Tree.parse(trees),)), lambda path: bool(trees) and "hidden" not in path, "/m")
+    found = describe(made.answer(query), made.schema, around)
     links = json.loads(hal_json.serialize(found))["_links"]
     assert links.pop("self") == {"href": "/m/nasty/d?d=a%22b,c&limit=5&metrics=rows"}
     assert links == expected

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from web_cubes import COLUMNS, ROWS, STAFF_MEMBER, ask, cube, document, drill_downs
 
-from wolap import Caps, Filter, Principal
+from wolap import Caps, Filter, Principal, Tree
 from wolap.web.endpoint import Endpoint
 
 METRICS = "metrics=sales,amount,average,customers,per-customer"
@@ -245,3 +245,12 @@ def test_memory_is_refused_before_anything_runs() -> None:
     response = ask(endpoint, "/sales/v1/country")
     assert response.status == 400
     assert re.search(r"facts: [\d,]+ bytes of memory, the cap is 1\b", response.body.decode())
+
+
+def test_who_has_no_tree_at_all_is_refused() -> None:  # W60
+    endpoint = Endpoint(cube(trees=[Tree.parse("kind", audience="staff")]))
+    for target, status in (("/sales/v1", 403), ("/sales/v1?metrics=sales", 403), ("/sales/v1/kind", 404)):
+        response = ask(endpoint, target)
+        assert (response.status, response.header("Content-Type")) == (status, "text/plain; charset=utf-8")
+        assert b"staff" not in response.body
+    assert ask(endpoint, "/sales/v1", principal=STAFF_MEMBER).status == 200

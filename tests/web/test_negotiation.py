@@ -9,12 +9,18 @@ from hypothesis import strategies as st
 from wolap.errors import UnsupportedFormat
 from wolap.web.negotiation import FORMATS, negotiate
 
-JSON, HAL, CSV, REFUSED = "application/json", "application/hal+json", "text/csv", None
+JSON, HAL, CSV, HTML, REFUSED = "application/json", "application/hal+json", "text/csv", "text/html", None
+XML, TEXT_XML, HAL_XML = "application/xml", "text/xml", "application/hal+xml"
 
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
 CHROME += ",application/signed-exchange;v=b3;q=0.7"
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
+SAFARI = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+CURL, URLLIB, POWER_QUERY = "*/*", None, "*/*"
+R_HTTR = "application/json, text/xml, application/xml, */*"
+JQUERY = "application/json, text/javascript, */*; q=0.01"
+EXCEL = "image/gif, image/jpeg, image/pjpeg, application/x-ms-application, application/vnd.ms-excel, */*"
 ANGULAR = "application/json, text/plain, */*"
 ESM_CLIENT = "application/hal+json,application/json;q=0.9"
 
@@ -35,14 +41,19 @@ TABLE = (
     ("json", None, "image/png", JSON),
     (None, "csv", "image/png", CSV),
     (None, "csv", "text/csv;q=0", CSV),
-    ("xml", None, None, REFUSED),
-    ("html", None, None, REFUSED),
-    ("xml", "json", JSON, REFUSED),
+    ("xml", None, None, XML),
+    ("html", None, None, HTML),
+    ("csv-safe", None, None, CSV),
+    ("xml", "json", JSON, XML),
+    ("xlsx", None, None, REFUSED),
+    ("xlsx", "json", JSON, REFUSED),
     ("JSON", None, None, REFUSED),
     ("", None, None, REFUSED),
     ("json.gz", None, None, REFUSED),
-    (None, "xml", None, REFUSED),
-    (None, "html", JSON, REFUSED),
+    (None, "xml", None, XML),
+    (None, "html", JSON, HTML),
+    (None, "csv-safe", HTML, CSV),
+    (None, "htm", HTML, REFUSED),
     (None, "CSV", None, REFUSED),
     (None, "text/csv", None, REFUSED),
     (None, " csv", None, REFUSED),
@@ -60,10 +71,13 @@ TABLE = (
     (None, None, "*/*", JSON),
     (None, None, "application/*", JSON),
     (None, None, "text/*", CSV),
-    (None, None, "text/html", REFUSED),
-    (None, None, "application/xml", REFUSED),
+    (None, None, HTML, HTML),
+    (None, None, XML, XML),
+    (None, None, TEXT_XML, TEXT_XML),
+    (None, None, HAL_XML, HAL_XML),
+    (None, None, "application/xhtml+xml", REFUSED),
+    (None, None, "text/plain", REFUSED),
     (None, None, "image/*", REFUSED),
-    (None, None, "application/hal+xml", REFUSED),
     # Parameters of a media type are not looked at.
     (None, None, "text/csv;charset=utf-8", CSV),
     (None, None, "text/csv; header=present", CSV),
@@ -86,7 +100,15 @@ TABLE = (
     (None, None, "application/*;q=0.4, */*;q=0.9", CSV),
     (None, None, "text/*;q=0.9, */*;q=0.1", CSV),
     (None, None, "*/*;q=0.1, text/csv", CSV),
-    (None, None, "text/html, */*;q=0.01", JSON),
+    (None, None, "text/html, */*;q=0.01", HTML),
+    (None, None, "image/png, */*;q=0.01", JSON),
+    # Of equals the one that is named more closely, then JSON, CSV, XML, HTML.
+    (None, None, "text/html, */*", HTML),
+    (None, None, "*/*, text/html", HTML),
+    (None, None, "text/*, */*", CSV),
+    (None, None, "text/html, text/*", HTML),
+    (None, None, "text/html, application/xml", XML),
+    (None, None, "text/html;q=0.5, */*;q=0.6", JSON),
     # A weight of 0 forbids.
     (None, None, "*/*;q=0", REFUSED),
     (None, None, "application/json;q=0", REFUSED),
@@ -94,7 +116,9 @@ TABLE = (
     (None, None, "application/json;q=0, application/hal+json;q=0.0, */*", CSV),
     (None, None, "application/*;q=0, */*;q=0.5", CSV),
     (None, None, "application/*;q=0, application/json", JSON),
-    (None, None, "text/csv;q=0.000, text/*", REFUSED),
+    (None, None, "text/csv;q=0.000, text/*", TEXT_XML),
+    (None, None, "text/csv;q=0, text/xml;q=0, text/*", HTML),
+    (None, None, "text/csv;q=0, text/xml;q=0, text/html;q=0, text/*", REFUSED),
     (None, None, "*/*;q=0, text/csv;q=0.001", CSV),
     # What is no range is passed over.
     (None, None, "json", REFUSED),
@@ -114,11 +138,22 @@ TABLE = (
     (None, None, "text/csv;q=high", REFUSED),
     (None, None, "text/csv;q=.", REFUSED),
     (None, None, "text/csv;q=.9, application/json;q=0.", CSV),
-    # Clients as they are.
-    (None, None, CHROME, JSON),
-    (None, None, FIREFOX, JSON),
-    (None, None, JAVA, JSON),
-    (None, None, ANGULAR, JSON),
+    # Clients as they are: people get a page, programs JSON, and what they ask for by name.
+    (None, None, CHROME, HTML),
+    (None, None, FIREFOX, HTML),
+    (None, None, SAFARI, HTML),
+    ("csv", None, CHROME, CSV),
+    (None, "json", FIREFOX, JSON),
+    (None, None, CURL, JSON),  # also requests, httpx, wget, fetch, urllib3, LibreOffice
+    (None, None, URLLIB, JSON),  # pandas.read_json sends no Accept
+    ("csv", None, URLLIB, CSV),  # pandas.read_csv of an address with its extension
+    (None, None, R_HTTR, JSON),
+    (None, None, ANGULAR, JSON),  # also axios
+    (None, None, JQUERY, JSON),
+    (None, None, POWER_QUERY, JSON),
+    ("csv", None, EXCEL, CSV),
+    (None, None, EXCEL, JSON),
+    (None, None, JAVA, HTML),  # it says so
     (None, None, "application/vnd.ms-excel, text/csv, */*;q=0.1", CSV),
     (None, None, "text/csv,text/plain;q=0.9,*/*;q=0.5", CSV),
 )

@@ -31,9 +31,11 @@ MEMORY = 2_048
 def serve(
     files: tuple[Path, ...], principal: Principal, host: str, port: int, groups: int, facts: int, memory: int
 ) -> None:
-    """Serve the cubes that the FILEs declare, until stopped.
+    """Serve the cubes that the FILEs declare, until stopped: JSON, XML and CSV for programs, pages for a browser.
 
-    A report that would cost more than the caps is refused with 400. A cube file may set lower caps of its own.
+    A report that would cost more than the caps --groups, --facts and --memory is refused with 400, naming a query that
+    passes. A cube file may set lower caps of its own. A report shows 1,000 records where no limit is asked for, and at
+    most 100,000, unless the cube file says otherwise; a target may have 16 KiB.
     """
     check_port(host, port)
     caps = Caps(groups, facts, memory << 20)
@@ -57,6 +59,8 @@ def run_server(cubes: list[Cube], principal: Principal, host: str, port: int) ->
         application = asgi_app(*cubes, principal=lambda scope: principal)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     for cube in cubes:
-        click.echo(f"{cube.schema.name}: http://{host}:{port}{cube.schema.base}", err=True)
+        click.echo(f"{cube.schema.name}: {address}{cube.schema.base}", err=True)
+    click.echo(f"all of them, for a browser: {address}/", err=True)
     uvicorn.run(application, host=host, port=port, log_level="warning")

@@ -43,6 +43,11 @@ class Report:
     rows: int
     total: int
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns: dimensions, then metrics (W46)."""
+        return [column.name for column in self.dimensions] + [column.name for column in self.metrics]
+
 
 def execute(
     plan: Plan,

@@ -14,16 +14,16 @@ never holds what stands behind the words `access_token`, even where they were me
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
-from wolap.errors import QueryError, UnknownResource, nearest, quote
+from wolap.errors import SHOWN_INPUT, NotAllowed, QueryError, UnknownResource, may_hold_credential, nearest, quote
 from wolap.model.forest import Forest
-from wolap.model.interval import Moment, moment_text, read_moment
+from wolap.model.interval import Moment, instant_of
 from wolap.model.principal import Principal
-from wolap.model.query import Filter, Query, settle
+from wolap.model.query import Filter, Query, check_interval, conjunction, not_filterable, read_bound, settle_filter
 from wolap.model.schema import RESERVED, Schema
 from wolap.model.span import default_start
 from wolap.model.tree import Path, path_text
@@ -40,19 +40,25 @@ _DIGITS = re.compile("[0-9]+")
 class Target:
     """A decoded target: the steps of its path, and key and value of each parameter, None for a bare key.
 
-    `reserved` holds the values of the reserved keys, without those that are empty and so as if absent (W15).
+    `named` are those with other keys than the reserved ones; `reserved` holds the values of these, without those that
+    are empty and so as if absent (W15).
     """
 
     segments: tuple[str, ...]
     parameters: tuple[tuple[str, str | None], ...]
+    named: list[tuple[str, str | None]] = field(init=False, repr=False, compare=False)
     reserved: dict[str, list[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        found: dict[str, list[str]] = {}
+        named: list[tuple[str, str | None]] = []
+        reserved: dict[str, list[str]] = {}
         for key, value in self.parameters:
-            if value and key in RESERVED:
-                found.setdefault(key, []).append(value)
-        object.__setattr__(self, "reserved", found)
+            if key not in RESERVED:
+                named.append((key, value))
+            elif value:
+                reserved.setdefault(key, []).append(value)
+        object.__setattr__(self, "named", named)
+        object.__setattr__(self, "reserved", reserved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,50 +75,66 @@ def split_target(text: str) -> Target:
     Raises UnknownResource for a path and QueryError for a query string that cannot be decoded.
     """
     whole = text.partition("#")[0]
-    if origin := _ORIGIN.match(whole):
+    if not whole.startswith("/") and (origin := _ORIGIN.match(whole)):
         whole = whole[origin.end() :]
-    path, _, parameters = whole.partition("?")
-    try:
-        _check_encoding(path)
-        segments = [_decode(segment) for segment in path.removeprefix("/").split("/")]
-    except ValueError as error:
-        raise UnknownResource(f"the path cannot be read: {_reason(error)}") from None
+    path, _, query_string = whole.partition("?")
+    # Most targets hold nothing that is encoded, and then nothing that could be wrong.
+    plain = whole.isascii() and "%" not in whole
+    segments = _read_segments(path, plain)
+    return Target(segments, _read_parameters(query_string, plain) if query_string else ())
+
+
+def _read_segments(text: str, plain: bool) -> tuple[str, ...]:
+    segments = text.removeprefix("/").split("/")
+    if not plain:
+        try:
+            segments = [_decode(segment) for segment in segments]
+        except ValueError as error:
+            raise UnknownResource(f"the path cannot be read: {quote(text)} {_reason(error)}") from None
     if not segments[-1]:
         segments.pop()
-    try:
-        _check_encoding(parameters)
-        pieces = [piece for piece in parameters.replace("+", " ").split("&") if piece]
-        return Target(tuple(segments), tuple(_read_parameter(piece) for piece in pieces))
-    except ValueError as error:
-        raise QueryError(f"the query string cannot be read: {_reason(error)}") from None
+    return tuple(segments)
 
 
-def _check_encoding(text: str) -> None:
-    if _BROKEN_ESCAPE.search(text):
-        raise ValueError("a % stands for itself only as %25")
-    text.encode("utf-8")
+def _read_parameters(text: str, plain: bool) -> tuple[tuple[str, str | None], ...]:
+    found: list[tuple[str, str | None]] = []
+    for piece in text.replace("+", " ").split("&"):
+        if piece:
+            key, equals, value = piece.partition("=")
+            if not plain:
+                try:
+                    key, value = _decode(key), _decode(value)
+                except ValueError as error:
+                    raise QueryError(f"the query string cannot be read: {quote(piece)} {_reason(error)}") from None
+            found.append((key, value if equals else None))
+    return tuple(found)
 
 
 def _decode(text: str) -> str:
-    return unquote_to_bytes(text).decode("utf-8") if "%" in text else text
-
-
-def _read_parameter(piece: str) -> tuple[str, str | None]:
-    key, equals, value = piece.partition("=")
-    return _decode(key), _decode(value) if equals else None
+    """The text that a piece of a target stands for. Raises ValueError, with a reason for people, if it is none."""
+    if "%" not in text:
+        if not text.isascii():
+            text.encode("utf-8")
+        return text
+    if _BROKEN_ESCAPE.search(text):
+        raise ValueError("has a % that begins no escape; a % stands for itself as %25")
+    return unquote_to_bytes(text).decode("utf-8")
 
 
 def _reason(error: ValueError) -> str:
-    return "it is not UTF-8" if isinstance(error, UnicodeError) else str(error)
+    return "is not UTF-8" if isinstance(error, UnicodeError) else str(error)
 
 
 def locate(target: Target, schema: Schema) -> Location | None:
     """The place in the cube, or None where the target is not under its base or an alias (W1, W40)."""
+    segments = target.segments
     for base in schema.mounts:
-        head, rest = target.segments[: len(base)], target.segments[len(base) :]
+        head, rest = segments[: len(base)], segments[len(base) :]
         if head == base:
-            last, extension = _cut_extension(rest[-1], schema.names) if rest else ("", None)
-            return Location((*rest[:-1], last) if rest else (), extension)
+            if not rest or "." not in rest[-1]:
+                return Location(rest, None)
+            last, extension = _cut_extension(rest[-1], schema.places)
+            return Location((*rest[:-1], last), extension)
         if not rest and head[:-1] == base[:-1] and len(head) == len(base):
             last, extension = _cut_extension(head[-1], base[-1:])
             if last == base[-1]:
@@ -120,7 +142,7 @@ def locate(target: Target, schema: Schema) -> Location | None:
     return None
 
 
-def _cut_extension(segment: str, names: tuple[str, ...]) -> tuple[str, str | None]:
+def _cut_extension(segment: str, names: Container[str]) -> tuple[str, str | None]:
     """A name and what follows its last dot, or the segment whole where that leaves no known name."""
     name, _, extension = segment.rpartition(".")
     return (name, extension) if segment not in names and name in names and extension else (segment, None)
@@ -134,17 +156,21 @@ def read_format(target: Target) -> str | None:
 def read_query(target: Target, location: Location, schema: Schema, principal: Principal, now: datetime) -> Query:
     """The settled Query that a target asks at this moment. The caller's implied filters are not in it.
 
-    Raises UnknownResource for a path that this caller has not, QueryError for all else that is wrong.
+    Whatever `settle` would check is checked here, against what there is on the path, so that it is settled as it is.
+    Raises NotAllowed for the root where the caller has no tree, UnknownResource for a path that they have not,
+    QueryError for all else that is wrong.
     """
     forest = schema.forest(principal.audience)
+    if not location.path and not forest.trees:
+        raise NotAllowed("nothing of this cube is for you: each of its trees belongs to an audience, and none to yours")
     if location.path not in forest:
         raise _no_report(location.path, forest)
-    if sum(key == "access_token" for key, _ in target.parameters) > 1:
+    if [key for key, _ in target.parameters].count("access_token") > 1:
         raise QueryError("access_token is given more than once; give it once")
     read_format(target)
-    filters, include = _read_dimensions(target, location.path, schema, principal)
-    start, end = _read_interval(target, frozenset((*location.path, *include)) & schema.levels, schema, now)
-    query = Query(
+    filters, include = _read_dimensions(target, location.path, forest, schema, principal)
+    start, end = _read_interval(target, schema.levels.intersection((*location.path, *include)), schema, now)
+    return Query(
         location.path,
         include=include,
         filters=filters,
@@ -153,7 +179,6 @@ def read_query(target: Target, location: Location, schema: Schema, principal: Pr
         metrics=_read_metrics(target, location.path, forest, schema),
         limit=_read_limit(target, schema),
     )
-    return settle(query, schema)
 
 
 def _only(target: Target, name: str) -> str | None:
@@ -174,29 +199,32 @@ def _no_report(path: Path, forest: Forest) -> UnknownResource:
     steps = [child[-1] for child in forest.children(path[:known])]
     above = quote(path_text(path[:known])) if known else "the root"
     possible = f"below {above} there are {nearest(step, steps)}, but not" if steps else f"nothing is below {above}, not"
-    return UnknownResource(f"there is no report {quote(path_text(path))}: {possible} {quote(step)}")
+    half = SHOWN_INPUT // 2
+    return UnknownResource(f"there is no report {quote(path_text(path), half)}: {possible} {quote(step, half)}")
 
 
 def _read_dimensions(
-    target: Target, path: Path, schema: Schema, principal: Principal
-) -> tuple[list[Filter], tuple[str, ...]]:
+    target: Target, path: Path, forest: Forest, schema: Schema, principal: Principal
+) -> tuple[tuple[Filter, ...], tuple[str, ...]]:
     """The filters and the included dimensions (W10 to W14)."""
-    groupable = {*path, *schema.forest(principal.audience).below(path)}
-    filterable = groupable.union(predicate.dimension for predicate in principal.filters)
+    if not target.named:
+        return (), ()
+    groupable = filterable = forest.groupable(path)
+    if principal.filters:
+        filterable = groupable.union(predicate.dimension for predicate in principal.filters)
     include: dict[str, None] = {}
-    members: dict[tuple[str, bool], set[str]] = {}
-    for key, value in target.parameters:
-        if key in RESERVED:
-            continue
+    members: dict[tuple[str, bool], list[str]] = {}
+    for key, value in target.named:
         name = key.removesuffix("!")
         if name not in filterable:
             raise _impossible(key, path, filterable, schema)
         if value:
-            if "access_token=" in value:
-                raise QueryError("access_token is a parameter of its own; separate parameters by &")
+            if may_hold_credential(value):
+                said = f"a value of {quote(key)} holds another parameter"
+                raise QueryError(f"{said}: access_token is a parameter of its own; separate parameters by &")
             if name in schema.levels:
-                raise QueryError(f"the time dimension {quote(name)} cannot be filtered; give start and end instead")
-            members.setdefault((name, name != key), set()).add(value)
+                raise not_filterable(name)
+            members.setdefault((name, name != key), []).append(value)
         elif name != key:
             said = f"{quote(key)} needs a value, as in {key}=…; " if name not in schema.levels else ""
             raise QueryError(f"{said}{quote(name)} alone includes it")
@@ -205,16 +233,17 @@ def _read_dimensions(
             raise QueryError(f"{quote(name)} can only be filtered here, not included; what can: {possible}")
         else:
             include[name] = None
-    filters = [Filter(name, frozenset(values), exclude) for (name, exclude), values in members.items()]
-    return filters, tuple(include)
+    filters = [
+        settle_filter(Filter(name, frozenset(values), exclude), schema) for (name, exclude), values in members.items()
+    ]
+    return conjunction(filters), tuple(include)
 
 
-def _in_order(names: Iterable[str], schema: Schema) -> list[str]:
-    wanted = frozenset(names)
-    return [name for name in schema.names if name in wanted]
+def _in_order(names: Container[str], schema: Schema) -> list[str]:
+    return [name for name in schema.names if name in names]
 
 
-def _impossible(key: str, path: Path, filterable: Iterable[str], schema: Schema) -> QueryError:
+def _impossible(key: str, path: Path, filterable: Container[str], schema: Schema) -> QueryError:
     possible = nearest(key, (*_in_order(filterable, schema), *sorted(RESERVED)))
     report = f"the report {quote(path_text(path))}" if path else "the root"
     return QueryError(f"{quote(key)} is no key for {report}; possible are {possible}")
@@ -227,12 +256,11 @@ def _read_interval(
     start, end = _read_instant(target, "start", schema), _read_instant(target, "end", schema)
     if levels:
         if end is None:
-            end = Moment.of(now).instant(schema.zone) // SECOND * SECOND
+            end = instant_of(now, schema.zone) // SECOND * SECOND
         if start is None:
             start = default_start(levels, end, schema.zone, schema.time.default_spans if schema.time else {})
-    if start is not None and end is not None and start >= end:
-        shown = f"start {moment_text(start, schema.zone)} is not before end {moment_text(end, schema.zone)}"
-        raise QueryError(f"{shown}; an interval reaches from start up to but without end")
+    if start is not None and end is not None:
+        check_interval(start, end, schema)
     if not levels and not (schema.time and schema.time.everywhere):
         return None, None
     return None if start is None else Moment.at(start), None if end is None else Moment.at(end)
@@ -242,22 +270,24 @@ def _read_instant(target: Target, name: str, schema: Schema) -> int | None:
     text = _only(target, name)
     if text is None:
         return None
+    moment = read_bound(name, text)
     try:
-        return read_moment(text).instant(schema.zone)
+        return moment.instant(schema.zone)
     except ValueError as error:
         raise QueryError(f"{name} {quote(text)} is {error}") from None
 
 
-def _read_metrics(target: Target, path: Path, forest: Forest, schema: Schema) -> tuple[str, ...] | None:
-    """The metrics that were named, in that order (W20); None where none was."""
-    named: dict[str, None] = {}
-    offered = forest.metrics(path, schema.metrics)
-    for value in target.reserved.get("metrics", ()):
-        named.update(dict.fromkeys(value.split(",")))
+def _read_metrics(target: Target, path: Path, forest: Forest, schema: Schema) -> list[str] | None:
+    """The metrics that were named, in that order (W20); None where none was. All of them exist."""
+    values = target.reserved.get("metrics")
+    if not values:
+        return None
+    named = ",".join(values).split(",")
+    offered = forest.named_metrics(path)
     for name in named:
-        if name not in offered:
+        if name not in schema.metrics or (offered is not None and name not in offered):
             raise _no_metric(name, path, forest, schema)
-    return tuple(named) or None
+    return named
 
 
 def _no_metric(name: str, path: Path, forest: Forest, schema: Schema) -> QueryError:

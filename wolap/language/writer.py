@@ -15,8 +15,9 @@ from wolap.model.interval import moment_text
 from wolap.model.member import Member, member_text
 from wolap.model.query import Filter, Query
 from wolap.model.schema import Dimension, Schema
+from wolap.model.zone import Zone
 
-__all__ = ["filter_texts", "write_path", "write_query"]
+__all__ = ["filter_texts", "write_filter", "write_member", "write_moment", "write_path", "write_query"]
 
 # Besides letters, digits and _ . - ~ these need no escape: N/A, 10:05:00 and (empty) stay readable.
 _PLAIN = ":/,()"
@@ -37,8 +38,7 @@ def write_query(query: Query, schema: Schema) -> str:
     parameters += [_escape(name) for name in query.include]
     for name, moment in (("start", query.start), ("end", query.end)):
         if moment is not None:
-            text = moment_text(moment.instant(schema.zone), schema.zone).replace("+", "%2B")
-            parameters.append(f"{name}={text}")
+            parameters.append(f"{name}={write_moment(moment.instant(schema.zone), schema.zone)}")
     if query.limit is not None:
         parameters.append(f"limit={query.limit}")
     parameters += [f"metrics={_escape(name)}" for name in query.metrics or ()]
@@ -54,6 +54,16 @@ def _filter_parameters(query: Query, schema: Schema) -> Iterable[str]:
             yield f"{_escape(predicate.dimension)}{sign}{_escape(text, safe=_PLAIN)}"
 
 
+def write_filter(dimension: str, text: str) -> str:
+    """`d=v` for one member."""
+    return f"{_escape(dimension)}={_escape(text, safe=_PLAIN)}"
+
+
+def write_moment(instant: int, zone: Zone) -> str:
+    """An instant as the value of `start` or `end`."""
+    return moment_text(instant, zone).replace("+", "%2B")
+
+
 def filter_texts(query: Query, schema: Schema) -> list[str]:
     """The members that the filters of a query name, as they are written in a link and in that order."""
     return [text for predicate in _in_order(query, schema) for text in _member_texts(predicate, schema)]
@@ -62,17 +72,24 @@ def filter_texts(query: Query, schema: Schema) -> list[str]:
 def _member_texts(predicate: Filter, schema: Schema) -> list[str]:
     """The members of a predicate as they are written, sorted."""
     dimension = schema.dimension(predicate.dimension)
-    return sorted(_text(value, dimension) for value in predicate.values)
+    return sorted(write_member(value, dimension) for value in predicate.values)
 
 
 def _in_order(query: Query, schema: Schema) -> Iterable[Filter]:
     if not query.filters:
         return ()
-    places = {name: place for place, name in enumerate(dict.fromkeys((*query.group, *schema.names)))}
-    return sorted(query.filters, key=lambda predicate: (places[predicate.dimension], predicate.exclude))
+    if len(query.filters) == 1:
+        return query.filters
+    group, places = query.group, schema.places
+
+    def rank(predicate: Filter) -> tuple[bool, int, bool]:
+        name = predicate.dimension
+        return name not in group, group.index(name) if name in group else places[name], predicate.exclude
+
+    return sorted(query.filters, key=rank)
 
 
-def _text(value: Member, dimension: Dimension) -> str:
+def write_member(value: Member, dimension: Dimension) -> str:
     """How a member is named in a filter: null and the empty string by their labels (W30)."""
     if value is None:
         return dimension.null

@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from wolap.model.zone import (
     FIRST_INSTANT,
     HOUR,
     LAST_INSTANT,
     MINUTE,
-    SECOND,
     Zone,
     to_datetime,
     to_microseconds,
 )
 
-__all__ = ["EVERYTHING", "Interval", "Moment", "moment_text", "read_moment"]
+__all__ = ["EVERYTHING", "Interval", "Moment", "instant_of", "moment_text", "read_moment"]
 
 _ISO = re.compile(
     r"(?P<year>\d{4})"
@@ -36,6 +36,9 @@ _ISO = re.compile(
     re.ASCII,
 )
 _MILLISECONDS = re.compile(r"\d{11,}", re.ASCII)
+_MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_KEPT = 40
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,15 +57,15 @@ class Moment:
 
         Raises ValueError, with a text for people, for a text that is no such thing.
         """
+        if isinstance(value, str):
+            return read_moment(value)
         if isinstance(value, Moment):
             return value
         if isinstance(value, datetime):
             shift = value.utcoffset()
             local = to_microseconds(value.replace(tzinfo=None))
-            return cls(local, None if shift is None else int(shift.total_seconds() * SECOND))
-        if isinstance(value, date):
-            return cls(to_microseconds(datetime(value.year, value.month, value.day)))  # noqa: DTZ001
-        return read_moment(value)
+            return cls(local, None if shift is None else shift // _MICROSECOND)
+        return cls(to_microseconds(datetime(value.year, value.month, value.day)))  # noqa: DTZ001
 
     @classmethod
     def at(cls, instant: int) -> Moment:
@@ -105,6 +108,11 @@ def read_moment(text: str) -> Moment:
 
     Raises ValueError with the reason: not a date, a date that does not exist, a fraction finer than microseconds.
     """
+    # One dashboard names the same dates in all of its requests. What is longer is no date that people write.
+    return _kept_moment(text) if len(text) <= _LONGEST_KEPT else _moment(text)
+
+
+def _moment(text: str) -> Moment:
     if _MILLISECONDS.fullmatch(text):
         milliseconds = int(text[:20])
         if len(text) > 20 or milliseconds * 1000 > LAST_INSTANT:
@@ -117,21 +125,23 @@ def read_moment(text: str) -> Moment:
             "nor milliseconds since 1970"
         )
     # A blank before hh:mm stands for the plus of an offset only behind a time: behind a date it separates (W15).
-    year, month, day, hour, minute, second, fraction, offset = match.group(*_PARTS)
-    digits = "0" if fraction is None else fraction.rstrip("0")
-    if len(digits) > 6:
-        raise ValueError("finer than a microsecond")
+    year, month, day, _, hour, minute, second, fraction, offset = match.groups()
+    microsecond = 0
+    if fraction is not None:
+        digits = fraction.rstrip("0")
+        if len(digits) > 6:
+            raise ValueError("finer than a microsecond")
+        microsecond = int(digits.ljust(6, "0"))
     try:
         clock = datetime(  # noqa: DTZ001
-            int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0),
-            int(digits.ljust(6, "0")),
-        )  # fmt: skip
+            int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0), microsecond
+        )
     except ValueError as error:
         raise ValueError(f"a date that does not exist ({error})") from None
     return Moment(to_microseconds(clock), _read_offset(offset))
 
 
-_PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "offset")
+_kept_moment = lru_cache(maxsize=4096)(_moment)
 
 
 def _read_offset(text: str | None) -> int | None:
@@ -145,6 +155,13 @@ def _read_offset(text: str | None) -> int | None:
         raise ValueError("an offset that does not exist")
     size = hours * HOUR + minutes * MINUTE
     return -size if text[0] == "-" else size
+
+
+def instant_of(moment: datetime, zone: Zone) -> int:
+    """The instant of a datetime, on the clock of `zone` where it has none of its own."""
+    if moment.utcoffset() is None:
+        return zone.instant(to_microseconds(moment))
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def moment_text(instant: int, zone: Zone) -> str:

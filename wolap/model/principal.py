@@ -37,12 +37,14 @@ def _least(one: int | None, other: int | None) -> int | None:
 class Principal:
     """A caller: which trees there are, what is filtered before anything is planned, what it may cost.
 
-    `filters` are the implied filters of `planner.md` rule 2: they are ANDed to whatever is asked.
+    `filters` are the implied filters of `planner.md` rule 2: they are ANDed to whatever is asked. `may_explain` tells
+    whether answers say what they came from (W52).
     """
 
     audience: str | None = None
     filters: tuple[Filter, ...] = ()
     caps: Caps = Caps()
+    may_explain: bool = True
 
 
 EVERYONE = Principal()

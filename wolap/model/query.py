@@ -8,17 +8,27 @@ take a settled query. Its filters are predicates joined by AND, at most one IN a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
 from wolap.errors import QueryError, nearest, quote
 from wolap.model.interval import EVERYTHING, Interval, Moment, moment_text
 from wolap.model.member import Member, canonical_member, member_text
-from wolap.model.schema import Schema
+from wolap.model.schema import Dimension, Schema
 from wolap.model.tree import path_text, read_path
 
-__all__ = ["Filter", "Query", "conjunction", "interval_of", "settle", "settle_filter"]
+__all__ = [
+    "Filter",
+    "Query",
+    "check_interval",
+    "conjunction",
+    "interval_of",
+    "not_filterable",
+    "read_bound",
+    "settle",
+    "settle_filter",
+]
 
 _SCALARS = (str, int, float, Decimal, date, timedelta, type(None))
 
@@ -71,17 +81,17 @@ class Query:
         filters: Iterable[Filter] = (),
     ) -> None:
         steps = read_path(path) if isinstance(path, str) else tuple(path)
-        more = (include,) if isinstance(include, str) else tuple(include)
+        more = (include,) if isinstance(include, str) else include
         named = (metrics,) if isinstance(metrics, str) else metrics
         said = tuple(Filter(name, _values(name, values)) for name, values in where.items()) if where else ()
         if where_not:
             said += tuple(Filter(name, _values(name, values), True) for name, values in where_not.items())
         assign = object.__setattr__
         assign(self, "path", steps)
-        assign(self, "include", tuple(name for name in dict.fromkeys(more) if name not in steps) if more else ())
+        assign(self, "include", tuple([name for name in dict.fromkeys(more) if name not in steps]) if more else ())
         assign(self, "filters", (*said, *filters))
-        assign(self, "start", _moment("start", start))
-        assign(self, "end", _moment("end", end))
+        assign(self, "start", start if start is None or isinstance(start, Moment) else read_bound("start", start))
+        assign(self, "end", end if end is None or isinstance(end, Moment) else read_bound("end", end))
         assign(self, "metrics", None if named is None else tuple(dict.fromkeys(named)))
         assign(self, "limit", limit)
 
@@ -117,9 +127,13 @@ class Query:
 def _with(query: Query, **changes: object) -> Query:
     """A copy with some fields replaced; `dataclasses.replace` would call the reading constructor."""
     copy = object.__new__(Query)
-    for name in Query.__dataclass_fields__:
-        object.__setattr__(copy, name, changes.get(name, getattr(query, name)))
+    assign = object.__setattr__
+    for name in _FIELDS:
+        assign(copy, name, changes[name] if name in changes else getattr(query, name))
     return copy
+
+
+_FIELDS = tuple(Query.__dataclass_fields__)
 
 
 def _values(dimension: str, values: Values) -> frozenset[Member]:
@@ -131,13 +145,12 @@ def _values(dimension: str, values: Values) -> frozenset[Member]:
     return members
 
 
-def _moment(name: str, value: str | date | Moment | None) -> Moment | None:
-    if value is None or isinstance(value, Moment):
-        return value
+def read_bound(name: str, value: str | date) -> Moment:
+    """A `start` or `end` as somebody gave it. Raises QueryError for what is no date."""
     try:
         return Moment.of(value)
     except ValueError as error:
-        raise QueryError(f"{name} {quote(str(value))}: {error}") from None
+        raise QueryError(f"{name} {quote(str(value))} is {error}") from None
 
 
 def conjunction(filters: Iterable[Filter]) -> tuple[Filter, ...]:
@@ -146,6 +159,9 @@ def conjunction(filters: Iterable[Filter]) -> tuple[Filter, ...]:
     INs that leave no member become `IN a AND NOT IN a` for all members that they name, which nothing satisfies and
     which can be written down.
     """
+    filters = tuple(filters)
+    if len(filters) < 2:
+        return filters
     kept: dict[str, list[frozenset[Member]]] = {}
     dropped: dict[str, frozenset[Member]] = {}
     for predicate in filters:
@@ -155,7 +171,7 @@ def conjunction(filters: Iterable[Filter]) -> tuple[Filter, ...]:
             kept.setdefault(predicate.dimension, []).append(predicate.values)
     joined: list[Filter] = []
     for name, sets in kept.items():
-        common = frozenset.intersection(*sets)
+        common = sets[0] if len(sets) == 1 else frozenset.intersection(*sets)
         if common <= dropped.get(name, frozenset()):
             common = frozenset.union(*sets)
             dropped[name] = dropped.get(name, frozenset()) | common
@@ -172,18 +188,26 @@ def settle(query: Query, schema: Schema) -> Query:
     """
     _check_names(query, schema)
     start, end = _settle_moment("start", query.start, schema), _settle_moment("end", query.end, schema)
-    if start is not None and end is not None and start.microseconds >= end.microseconds:
-        zone = schema.zone
-        raise QueryError(
-            f"start {moment_text(start.microseconds, zone)} is not before end {moment_text(end.microseconds, zone)}; "
-            "an interval is half-open, from start up to but without end"
-        )
+    if start is not None and end is not None:
+        check_interval(start.microseconds, end.microseconds, schema)
     if query.limit is not None and query.limit < 1:
         raise QueryError(f"limit {query.limit} is below 1; give a whole number from 1, or none")
     if not query.filters and start is query.start and end is query.end:
         return query
-    filters = conjunction(settle_filter(predicate, schema) for predicate in query.filters)
+    filters = conjunction([settle_filter(predicate, schema) for predicate in query.filters])
     return _with(query, filters=filters, start=start, end=end)
+
+
+def check_interval(start: int, end: int, schema: Schema) -> None:
+    """Raises QueryError for an interval of instants that holds none (W16)."""
+    if start >= end:
+        shown = f"start {moment_text(start, schema.zone)} is not before end {moment_text(end, schema.zone)}"
+        raise QueryError(f"{shown}; an interval is half-open, from start up to but without end")
+
+
+def not_filterable(level: str) -> QueryError:
+    """The refusal of a filter on a time dimension (W14)."""
+    return QueryError(f"the time dimension {quote(level)} cannot be filtered by value; give start and end instead")
 
 
 def settle_filter(predicate: Filter, schema: Schema) -> Filter:
@@ -191,10 +215,13 @@ def settle_filter(predicate: Filter, schema: Schema) -> Filter:
 
     Raises LookupError for a dimension that does not exist: `settle` has told of those that an asker names.
     """
-    if predicate.dimension not in schema.names or predicate.dimension in schema.levels:
-        raise LookupError(f"an implied filter names {quote(predicate.dimension)}, which is no dimension to filter")
-    members = frozenset(_settle_member(schema, predicate.dimension, value) for value in predicate.values)
-    return replace(predicate, values=members)
+    name, values = predicate.dimension, predicate.values
+    if name not in schema.places or name in schema.levels:
+        raise LookupError(f"an implied filter names {quote(name)}, which is no dimension to filter")
+    declared = schema.dimension(name)
+    if declared.kind == "text" and _are_their_own_members(values, declared):
+        return predicate
+    return Filter(name, frozenset([_settle_member(declared, value) for value in values]), predicate.exclude)
 
 
 def _settle_moment(name: str, moment: Moment | None, schema: Schema) -> Moment | None:
@@ -205,12 +232,16 @@ def _settle_moment(name: str, moment: Moment | None, schema: Schema) -> Moment |
     try:
         instant = moment.instant(schema.zone)
     except ValueError as error:
-        raise QueryError(f"{name}: {error}") from None
+        raise QueryError(f"{name} is {error}") from None
     return moment if moment.offset == 0 else Moment.at(instant)
 
 
-def _settle_member(schema: Schema, dimension: str, value: Member) -> Member:
-    declared = schema.dimension(dimension)
+def _are_their_own_members(values: frozenset[Member], declared: Dimension) -> bool:
+    labels = declared.null in values or declared.empty in values
+    return not labels and set(map(type, values)) == {str}
+
+
+def _settle_member(declared: Dimension, value: Member) -> Member:
     member = canonical_member(declared.kind, value)
     if member is None or member_text(declared.kind, member) == declared.null:
         return None
@@ -220,7 +251,7 @@ def _settle_member(schema: Schema, dimension: str, value: Member) -> Member:
 def _check_names(query: Query, schema: Schema) -> None:
     seen: set[str] = set()
     for name in query.group:
-        if name not in schema.names:
+        if name not in schema.places:
             raise QueryError(f"there is no dimension {quote(name)}; the dimensions are {nearest(name, schema.names)}")
         if name in seen:
             raise QueryError(f"the dimension {quote(name)} is named twice in {quote(path_text(query.path))}")
@@ -228,10 +259,8 @@ def _check_names(query: Query, schema: Schema) -> None:
     for predicate in query.filters:
         name = predicate.dimension
         if name in schema.levels:
-            raise QueryError(
-                f"the time dimension {quote(name)} cannot be filtered by value; give start and end instead"
-            )
-        if name not in schema.names:
+            raise not_filterable(name)
+        if name not in schema.places:
             possible = nearest(name, (dimension.name for dimension in schema.dimensions))
             raise QueryError(f"there is no dimension {quote(name)} to filter; the dimensions are {possible}")
     if query.metrics is not None:

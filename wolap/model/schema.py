@@ -129,6 +129,11 @@ class Schema:
         )
 
     @cached_property
+    def places(self) -> dict[str, int]:
+        """Every dimension's place in that order."""
+        return {name: place for place, name in enumerate(self.names)}
+
+    @cached_property
     def _by_name(self) -> dict[str, Dimension]:
         return {dimension.name: dimension for dimension in self.dimensions}
 
@@ -231,6 +236,8 @@ def _name_problems(place: str, name: str) -> Iterable[Problem]:
         yield Problem(place, f"{quote(name)} is no name", rule)
     if name in RESERVED:
         yield Problem(place, f"{quote(name)} is reserved", f"not one of {', '.join(sorted(RESERVED))}")
+    if name == "xmlns":
+        yield Problem(place, f"{quote(name)} declares a namespace where it is an attribute in XML", "another name")
 
 
 def _time_problems(schema: Schema) -> Iterable[Problem]:

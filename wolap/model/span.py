@@ -6,6 +6,8 @@ import re
 from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import cache
 
 from wolap.model.level import LEVELS
 from wolap.model.zone import (
@@ -17,7 +19,6 @@ from wolap.model.zone import (
     SECOND,
     Zone,
     to_datetime,
-    to_microseconds,
 )
 
 __all__ = ["DEFAULT_SPANS", "Span", "default_start"]
@@ -25,6 +26,7 @@ __all__ = ["DEFAULT_SPANS", "Span", "default_start"]
 _SPAN = re.compile(r"([1-9]\d{0,5}) (second|minute|hour|day|week|month|quarter|year)s?", re.ASCII)
 _SIZES = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY, "week": 7 * DAY}
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_SHORTEST_MONTH = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,13 @@ class Span:
         """The local time that lies this far back, never before year 1."""
         if self.level in _SIZES:
             return max(local - self.count * _SIZES[self.level], FIRST_INSTANT)
-        moment = to_datetime(local)
-        months = moment.year * 12 + moment.month - 1 - self.count * _MONTHS[self.level]
+        end = to_datetime(local).date()
+        months = end.year * 12 + end.month - 1 - self.count * _MONTHS[self.level]
         if months < 12:
             return FIRST_INSTANT
         year, month = divmod(months, 12)
-        day = min(moment.day, monthrange(year, month + 1)[1])
-        return to_microseconds(moment.replace(year=year, month=month + 1, day=day))
+        day = end.day if end.day <= _SHORTEST_MONTH else min(end.day, monthrange(year, month + 1)[1])
+        return local - (end - date(year, month + 1, day)).days * DAY
 
 
 # By the finest level in the report: how far back from the end, and what that is floored to.
@@ -72,8 +74,13 @@ def default_start(levels: frozenset[str], end: int, zone: Zone, own: Mapping[str
 
     `own` holds the spans that a schema sets itself, by level.
     """
-    finest = next(level for level in LEVELS if level in levels)
+    finest = _finest(levels)
     span, floor = DEFAULT_SPANS[finest]
     local = own.get(finest, span).before(min(max(zone.local(end), FIRST_INSTANT), LAST_INSTANT))
     start = zone.floor(floor, zone.instant(local))
     return max(start, FIRST_INSTANT)
+
+
+@cache
+def _finest(levels: frozenset[str]) -> str:
+    return next(level for level in LEVELS if level in levels)

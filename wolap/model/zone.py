@@ -40,6 +40,8 @@ DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a clock without zone is what local times are counted on
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_LAST_ORDINAL = date.max.toordinal()
+_MICROSECOND = timedelta(microseconds=1)
 _SIZES = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY}
 _OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
 _NO_CLOCK_CHANGES_BEFORE = 1800
@@ -56,7 +58,7 @@ def to_datetime(microseconds: int) -> datetime:
 
 def to_microseconds(moment: datetime) -> int:
     """A datetime without zone as microseconds since 1970-01-01T00:00:00."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +78,30 @@ class Zone:
 
     def offset(self, instant: int) -> int:
         """Microseconds to add to an instant for the local time."""
+        return self._stretch(instant)[1]
+
+    def _stretch(self, instant: int) -> tuple[int, int]:
+        """The offset at an instant, behind since when it has held, not looking back beyond the UTC year."""
         if self._fixed is not None:
-            return self._fixed
-        first, changes, offsets = _changes_of_year(self.name, _year_of(instant))
-        index = bisect_right(changes, instant)
-        return offsets[index - 1] if index else first
+            return FIRST_INSTANT - DAY, self._fixed
+        starts, offsets = _stretches_of_year(self.name, _year_of(instant))
+        index = bisect_right(starts, instant, 1) - 1
+        return starts[index], offsets[index]
 
     def changes(self, start: int, end: int) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
         """The offset at `start`, the instants in `(start, end]` where it changes, the offset from each on."""
-        first = self.offset(start)
         if self._fixed is not None:
-            return first, (), ()
+            return self._fixed, (), ()
+        first_year, last_year = _year_of(start), _year_of(end)
         instants: list[int] = []
         offsets: list[int] = []
-        for year in range(max(_year_of(start), _NO_CLOCK_CHANGES_BEFORE), _year_of(end) + 1):
-            _, of_year, to = _changes_of_year(self.name, year)
-            for instant, offset in zip(of_year, to, strict=True):
-                if start < instant <= end:
-                    instants.append(instant)
-                    offsets.append(offset)
-        return first, tuple(instants), tuple(offsets)
+        for year in (first_year, *range(max(first_year + 1, _NO_CLOCK_CHANGES_BEFORE), last_year + 1)):
+            starts, to = _stretches_of_year(self.name, year)
+            low = bisect_right(starts, start, 1)
+            high = bisect_right(starts, end, low)
+            instants += starts[low:high]
+            offsets += to[low:high]
+        return self.offset(start), tuple(instants), tuple(offsets)
 
     def local(self, instant: int) -> int:
         """The local time of an instant."""
@@ -124,10 +130,12 @@ class Zone:
         """The start of the bucket that an instant lies in."""
         if level == INSTANT:
             return instant
-        offset = self.offset(instant)
+        since, offset = self._stretch(instant)
         start = _period_start(level, _period(level, instant + offset)) - offset
         # At the ends of the calendar a local period may have no beginning, or no end.
         start = min(max(start, FIRST_INSTANT), instant)
+        if since < start:
+            return start
         # A change at the very start counts: there the same local time may begin a second time.
         _, changes, _ = self.changes(max(start - 1, FIRST_INSTANT), instant)
         for change in reversed(changes):
@@ -159,13 +167,17 @@ class Zone:
 
 
 def _microseconds(offset: timedelta | None) -> int:
-    return 0 if offset is None else offset // timedelta(microseconds=1)
+    return 0 if offset is None else offset // _MICROSECOND
+
+
+def _day_of(microseconds: int) -> date:
+    """The calendar day that a count of microseconds falls on; the first or the last there is, for what is outside."""
+    ordinal = microseconds // DAY + _EPOCH_ORDINAL
+    return date.fromordinal(ordinal if 1 <= ordinal <= _LAST_ORDINAL else 1 if ordinal < 1 else _LAST_ORDINAL)
 
 
 def _year_of(instant: int) -> int:
-    if instant <= FIRST_INSTANT:
-        return 1
-    return to_datetime(min(instant, LAST_INSTANT)).year
+    return _day_of(instant).year
 
 
 @cache
@@ -187,8 +199,9 @@ def _rules(name: str) -> tzinfo:
 
 
 @lru_cache(maxsize=65536)
-def _changes_of_year(name: str, year: int) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    """The offset at the start of a UTC year, and the changes within it, found day by day and then by halving."""
+def _stretches_of_year(name: str, year: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The stretches of one offset in a UTC year, when each begins and its offset: the first at the start of the year,
+    the others at changes of the clock, which are found day by day and then by halving."""
     rules = _rules(name)
 
     def offset_at(instant: int) -> int:
@@ -200,9 +213,8 @@ def _changes_of_year(name: str, year: int) -> tuple[int, tuple[int, ...], tuple[
     start = to_microseconds(datetime(year, 1, 1))  # noqa: DTZ001
     first = offset_at(start)
     if year < _NO_CLOCK_CHANGES_BEFORE:
-        return first, (), ()
-    changes: list[int] = []
-    offsets: list[int] = []
+        return (start,), (first,)
+    changes, offsets = [start], [first]
     if offset_at(start - SECOND) != first:
         changes.append(start)
         offsets.append(first)
@@ -217,7 +229,7 @@ def _changes_of_year(name: str, year: int) -> tuple[int, tuple[int, ...], tuple[
             offsets.append(after)
             before = after
         low = high
-    return first, tuple(changes), tuple(offsets)
+    return tuple(changes), tuple(offsets)
 
 
 def _halve(offset_at: Callable[[int], int], low: int, high: int, before: int) -> int:
@@ -234,10 +246,9 @@ def _halve(offset_at: Callable[[int], int], low: int, high: int, before: int) ->
 def _period(level: str, local: int) -> int:
     if level in _SIZES:
         return local // _SIZES[level]
-    days = local // DAY
     if level == "week":
-        return (days + 3) // 7
-    day = date.fromordinal(min(max(days + _EPOCH_ORDINAL, 1), date.max.toordinal()))
+        return (local // DAY + 3) // 7
+    day = _day_of(local)
     if level == "month":
         return day.year * 12 + day.month - 1
     if level == "quarter":

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wolap.errors import NoAnswer, TooExpensive
+from wolap.errors import NoAnswer, TooExpensive, listing
 from wolap.model.interval import Interval, Moment
 from wolap.model.level import INSTANT, LEVELS
 from wolap.model.principal import EVERYONE, Caps, Principal
@@ -24,6 +24,12 @@ from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
 
 __all__ = ["default_metrics", "is_answerable", "plan_query"]
+
+# A refusal is one paragraph that is read to its end; `explain` tells all.
+_TOLD = 4
+_ROOM_FOR_METRICS = 120
+_ROOM_FOR_REASONS = 220
+_ROOM_FOR_CANDIDATES = 500
 
 _COARSENESS = {level: rank for rank, level in enumerate((INSTANT, *LEVELS))}
 
@@ -98,9 +104,10 @@ def _refusal(choice: _Choice, catalog: Catalog, caps: Caps, among: tuple[str, ..
 
     if choice.refusal == "groups":
         return TooExpensive(too_many_groups_text(choice.groups, caps.groups or 0, needs, passes))
-    found = [over(projection, choice.costs[projection.name], needs, caps) for projection in choice.eligible]
+    cheapest = sorted(choice.eligible, key=lambda one: _preference(one, choice.costs[one.name]))
+    found = [over(projection, choice.costs[projection.name], needs, caps) for projection in cheapest]
     reasons_found = [reason for reason in found if reason is not None]
-    return TooExpensive(too_expensive_text(reasons_found, choice.eligible, needs, passes))
+    return TooExpensive(too_expensive_text(reasons_found[:_TOLD], choice.eligible, needs, passes))
 
 
 def default_metrics(query: Query, catalog: Catalog, among: tuple[str, ...] | None = None) -> tuple[str, ...]:
@@ -171,17 +178,18 @@ def _widen(needs: Needs, catalog: Catalog) -> tuple[Needs, list[Projection]]:
 
 
 def _no_answer_text(needs: Needs, catalog: Catalog, among: tuple[str, ...] | None) -> str:
+    """Why each candidate cannot answer. Of more than somebody will read, those that lack least."""
     asked = path_text(needs.query.group) or "the totals"
     if needs.metrics:
-        asked += f" with {', '.join(needs.metrics)}"
+        asked += f" with {listing(needs.metrics, _ROOM_FOR_METRICS)}"
     else:
         # Nobody named a metric and none is offered: the reasons are those against each that could have been.
         needs = needs_of(needs.query, catalog, among or tuple(catalog.schema.metrics))
-    lines = [
-        f"{projection.name}: " + ", ".join(reason.text for reason in reasons(projection, needs))
-        for projection in catalog.projections
-    ]
-    return f"nothing that is stored can answer {asked}. " + "; ".join(lines)
+    against = [(projection.name, reasons(projection, needs)) for projection in catalog.projections]
+    if len(against) > _TOLD:
+        against.sort(key=lambda candidate: len(candidate[1]))
+    lines = [f"{name}: {listing([reason.text for reason in why], _ROOM_FOR_REASONS)}" for name, why in against]
+    return f"nothing that is stored can answer {asked}. {listing(lines, _ROOM_FOR_CANDIDATES, '; ')}"
 
 
 def _candidates(choice: _Choice, catalog: Catalog, caps: Caps) -> tuple[Candidate, ...]:

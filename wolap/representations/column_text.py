@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from functools import lru_cache
 
 import numpy as np
@@ -14,7 +15,7 @@ from wolap.engine.finish import MetricColumn
 from wolap.engine.members import Members, kind_of
 from wolap.model.member import KINDS
 
-__all__ = ["Texts", "is_number", "member_texts", "metric_texts", "texts_of", "weave"]
+__all__ = ["Texts", "grouped_texts", "is_number", "mapped_texts", "member_texts", "metric_texts", "texts_of", "weave"]
 
 # An array of Python texts: gathered and put in place by columns, never by rows.
 Texts = np.ndarray
@@ -44,6 +45,13 @@ def member_texts(column: DimensionColumn) -> Texts:
     return texts
 
 
+def mapped_texts(column: DimensionColumn, function: Callable[[str], str]) -> Texts:
+    """The member of each row as a function has it, which is asked once for each member that occurs."""
+    used, places = np.unique(column.codes, return_inverse=True)
+    texts = member_texts(DimensionColumn(column.name, used, column.members))
+    return texts_of(map(function, texts.tolist()))[places]
+
+
 @lru_cache(maxsize=512)
 def _texts_of_members(members: Members) -> Texts:
     return texts_of(members.texts)
@@ -53,6 +61,21 @@ def metric_texts(column: MetricColumn, missing: str) -> Texts:
     """The text of each number; `missing` where there is none."""
     is_plain = column.values.dtype.kind == "f" or pa.types.is_integer(column.type)
     texts = _plain_texts(column.values) if is_plain else _typed_texts(column)
+    if column.valid is not None:
+        texts[~column.valid] = missing
+    return texts
+
+
+def grouped_texts(column: MetricColumn, missing: str) -> Texts:
+    """The same for people: digits in groups of three."""
+    if column.values.dtype.kind == "f" or pa.types.is_integer(column.type):
+        # One call formats all numbers.
+        listed = column.values.tolist()
+        texts = texts_of(("{:,}\n" * len(listed)).format(*listed).splitlines())
+    elif is_number(column):
+        texts = texts_of(f"{Decimal(text):,}" for text in _typed_texts(column).tolist())
+    else:
+        texts = _typed_texts(column)
     if column.valid is not None:
         texts[~column.valid] = missing
     return texts

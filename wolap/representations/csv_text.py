@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from wolap.representations.column_text import Texts, member_texts, metric_texts, texts_of, weave
+from collections.abc import Callable
+
+from wolap.engine.members import Members
+from wolap.representations.records import Style, records
 from wolap.representations.resource import Resource
 
-__all__ = ["MEDIA_TYPES", "serialize"]
+__all__ = ["MEDIA_TYPES", "field", "serialize", "table"]
 
 MEDIA_TYPES = ("text/csv",)
 
@@ -14,25 +17,24 @@ _QUOTED = frozenset(',"\r\n')
 
 def serialize(resource: Resource) -> bytes:
     """The body of a report."""
+    return table(resource, _field_of)
+
+
+def table(resource: Resource, escape: Callable[[Members], Callable[[str], str]]) -> bytes:
+    """Header and records, the members written as `escape` has it."""
     report = resource.report
-    names = [column.name for column in report.dimensions] + [column.name for column in report.metrics]
+    names = report.names
     # A line with nothing in it is no record to most readers, so a lone empty field is quoted.
     missing = "" if len(names) > 1 else '""'
-    columns = [_fields(member_texts(column)) for column in report.dimensions]
-    columns += [metric_texts(column, missing) for column in report.metrics]
-    pieces: list[Texts | str] = []
-    for column in columns:
-        pieces += (column, ",")
-    pieces[-1] = "\r\n"
-    return (",".join(map(_field, names)) + "\r\n" + weave(report.rows, pieces)).encode()
+    around = ["", *[","] * (len(names) - 1), "\r\n"]
+    header = ",".join(map(field, names)) + "\r\n"
+    return header.encode() + records(report, around, Style(escape, missing, ","))
 
 
-def _fields(texts: Texts) -> Texts:
-    """Texts with quotes where RFC 4180 (section 2, rules 5 to 7) asks for them."""
-    listed = texts.tolist()
-    needed = {text: _field(text) for text in set(listed) if not _QUOTED.isdisjoint(text)}
-    return texts_of(needed.get(text, text) for text in listed) if needed else texts
+def _field_of(members: Members) -> Callable[[str], str]:
+    return field
 
 
-def _field(text: str) -> str:
+def field(text: str) -> str:
+    """A text with quotes where RFC 4180 (section 2, rules 5 to 7) asks for them."""
     return text if _QUOTED.isdisjoint(text) else '"' + text.replace('"', '""') + '"'

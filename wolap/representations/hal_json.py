@@ -1,32 +1,24 @@
-"""HAL as JSON (W42): links, and the report as an array of flat objects whose values are strings.
-
-A body is put together column by column: the texts of a column are one array, and the arrays are woven into one text, so
-that no record is ever an object in Python. What is the same in all records (names, quotes, commas) is said once.
-"""
+"""HAL as JSON (W42): links, and the report as an array of flat objects whose values are strings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from json import dumps
-from json.encoder import encode_basestring as _text
+from json.encoder import encode_basestring
 
-import numpy as np
-
-from wolap.engine.execute import DimensionColumn
-from wolap.engine.finish import MetricColumn
+from wolap.engine.execute import Report
 from wolap.engine.members import Members
-from wolap.representations.column_text import Texts, is_number, metric_texts, texts_of, weave
+from wolap.representations.column_text import is_number
+from wolap.representations.records import Style, records
 from wolap.representations.resource import Link, Resource
 
 __all__ = ["MEDIA_TYPES", "serialize"]
 
 MEDIA_TYPES = ("application/json", "application/hal+json")
 
-# Above this many members only those of the report are escaped, not all once and for all.
-_KEPT_MEMBERS = 1 << 14
-_YEARS, _PARTS = 10_000, 64
-_NATIVE = frozenset({"integer", "float", "decimal", "boolean"})
+_BARE = frozenset({"integer", "float", "decimal", "boolean"})
+# No text in JSON holds this sign but escaped, so that with its quotes it can stand for null until the end.
+_NOTHING = "\x00"
 
 
 def serialize(resource: Resource) -> bytes:
@@ -37,68 +29,60 @@ def serialize(resource: Resource) -> bytes:
     if resource.drill_down:
         children = [_link(link) for link in resource.drill_down]
         links["drill-down"] = children[0] if len(children) == 1 else children
-    shown = dumps(links, ensure_ascii=False, separators=(",", ":"))
-    return f'{{"_links":{shown},"report":[{_records(resource)}]}}'.encode()
+    head = f'{{"_links":{dumps(links, ensure_ascii=False, separators=(",", ":"))},"report":['
+    written = _native(resource.report) if resource.native_numbers else _quoted(resource.report)
+    # Behind the last record there is no comma.
+    return b"".join((head.encode(), memoryview(written)[:-1], b"]}"))
 
 
 def _link(link: Link) -> dict[str, str]:
     return {"href": link.href, "name": link.name}
 
 
-def _records(resource: Resource) -> str:
-    """Each record is the fragments of its members, then each metric's text with what stands before it."""
-    report, native = resource.report, resource.native_numbers
-    if not report.rows:
-        return ""
-    pieces: list[Texts | str] = [_dimension(column, native) for column in report.dimensions]
-    behind = ""
-    for column in report.metrics:
-        before, texts, after = _metric(column, native)
-        pieces += (behind + before, texts)
-        behind = f"{after},"
-    # The end of a record and the beginning of the next; behind the last there is none.
-    pieces.append(f"{behind[:-1]}}},{{")
-    return "{" + weave(report.rows, pieces)[:-2]
+def _quoted(report: Report) -> bytes:
+    """Records whose values are strings."""
+    names = [f"{encode_basestring(name)}:" for name in report.names]
+    around = [f'{{{names[0]}"', *(f'",{name}"' for name in names[1:]), '"},']
+    return _with_nulls(report, records(report, around, _QUOTED))
 
 
-def _dimension(column: DimensionColumn, native: bool) -> Texts:
-    """For each row the name and the member, with the comma before whatever follows."""
-    table: Texts
-    if column.members is None:
-        table = _numbered(column.name, native, _YEARS if column.name == "year" else _PARTS)
-        return np.take(table, column.codes)
-    if len(column.members.values) <= _KEPT_MEMBERS:
-        table = _fragments(column.members, column.name, native)
-        return np.take(table, column.codes)
-    name, texts, write = _text(column.name), column.members.texts, _writer(column.members, native)
-    return texts_of(f"{name}:{write(texts[code])}," for code in column.codes.tolist())
+def _native(report: Report) -> bytes:
+    """Records in which numbers and switches are values of their own type."""
+    before, quoted, style = "{", "", _NATIVE
+    around = []
+    for column in report.dimensions:
+        around.append(f"{before}{encode_basestring(column.name)}:")
+        before = ","
+    for metric in report.metrics:
+        around.append(f"{quoted}{before}{encode_basestring(metric.name)}:")
+        before, quoted = ",", ""
+        if not is_number(metric):
+            quoted, style = '"', _WOVEN
+            around[-1] += quoted
+    return _with_nulls(report, records(report, [*around, f"{quoted}}},"], style))
 
 
-@lru_cache(maxsize=64)
-def _numbered(name: str, native: bool, size: int) -> Texts:
-    pattern = f"{_text(name)}:%d," if native else f'{_text(name)}:"%d",'
-    return texts_of(map(pattern.__mod__, range(size)))
+def _with_nulls(report: Report, written: bytes) -> bytes:
+    if all(column.valid is None for column in report.metrics):
+        return written
+    return written.replace(f'"{_NOTHING}"'.encode(), b"null").replace(_NOTHING.encode(), b"null")
 
 
-@lru_cache(maxsize=512)
-def _fragments(members: Members, name: str, native: bool) -> Texts:
-    write = _writer(members, native)
-    return texts_of(f"{_text(name)}:{write(text)}," for text in members.texts)
+def _inner(text: str) -> str:
+    """A text as JSON, without its quotes."""
+    return encode_basestring(text)[1:-1]
 
 
-def _writer(members: Members, native: bool) -> Callable[[str], str]:
-    """How a member is written: where numbers are native, those that are numbers or switches as they are."""
-    if not native or members.kind not in _NATIVE:
-        return _text
-    return lambda text: _text(text) if text == members.null_label else text
+def _as_text(members: Members) -> Callable[[str], str]:
+    return _inner
 
 
-def _metric(column: MetricColumn, native: bool) -> tuple[str, Texts, str]:
-    """What stands before each text, the texts, and what stands behind: quotes, where all texts need them."""
-    name, texts = _text(column.name), metric_texts(column, "")
-    bare = native and is_number(column)
-    if column.valid is None:
-        return (f"{name}:", texts, "") if bare else (f'{name}:"', texts, '"')
-    shown = texts if bare else '"' + texts + '"'
-    shown[~column.valid] = "null"
-    return f"{name}:", shown, ""
+def _as_value(members: Members) -> Callable[[str], str]:
+    if members.kind not in _BARE:
+        return encode_basestring
+    return lambda text: encode_basestring(text) if text == members.null_label else text
+
+
+_QUOTED = Style(_as_text, _NOTHING, '"')
+_NATIVE = Style(_as_value, _NOTHING, " ")
+_WOVEN = Style(_as_value, _NOTHING, "")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from wolap.cube import Result
 from wolap.engine.execute import Report
+from wolap.engine.members import Members
 from wolap.language.writer import filter_texts, write_path, write_query
-from wolap.model.query import Query
+from wolap.model.forest import Forest
+from wolap.model.interval import Interval
+from wolap.model.query import Filter, Query
 from wolap.model.schema import Schema
 from wolap.model.tree import Path
 from wolap.model.zone import to_datetime
 
-__all__ = ["Link", "Resource", "describe", "file_name"]
+__all__ = ["Answer", "Link", "Resource", "Surroundings", "describe", "file_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,35 @@ class Link:
 
     href: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What answered a report, and the seconds that planning and aggregating took (W52)."""
+
+    pieces: tuple[str, ...]
+    plan: float
+    aggregate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a report stands in: where its caller may go, and what they have said themselves.
+
+    `can_follow` tells of a path of the `forest` whether it answers (W48); `root` is what a server has mounted the cube
+    under. A page for people also wants to know which reserved keys were `said` and not filled in, what the caller's
+    `implied` filters are, which `members` it may suggest, between which instants facts lie (`span`), and what the
+    `answer` came from, where that may be told.
+    """
+
+    forest: Forest
+    can_follow: Callable[[Path], bool]
+    root: str = ""
+    said: frozenset[str] = frozenset()
+    implied: tuple[Filter, ...] = ()
+    members: Mapping[str, Members] = field(default_factory=dict)
+    span: Interval | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,25 +65,34 @@ class Resource:
     drill_down: tuple[Link, ...]
     report: Report
     query: Query
-    native_numbers: bool = False
+    schema: Schema
+    surroundings: Surroundings
+
+    @property
+    def native_numbers(self) -> bool:
+        """Whether numbers are written as numbers in JSON (W42)."""
+        return self.schema.native_numbers
 
 
-def describe(
-    result: Result, schema: Schema, *, parent: Path | None, children: Iterable[Path], root: str = ""
-) -> Resource:
-    """The resource of a result.
+NOWHERE = Surroundings(Forest(()), lambda path: False)
 
-    `parent` and `children` are the paths that the caller may follow (W48); `root` is what a server has mounted the
-    cube under.
-    """
+
+def describe(result: Result, schema: Schema, surroundings: Surroundings = NOWHERE) -> Resource:
+    """The resource of a result, with links to where the caller may go from it."""
     used = result.plan.query.asking(result.plan.metrics)
+    forest, path, root = surroundings.forest, used.path, surroundings.root
+    children = forest.children(path) if path in forest else ()
+    has_parent = bool(path) and surroundings.can_follow(path[:-1])
     return Resource(
         href=root + write_query(used, schema),
-        roll_up=None if parent is None else Link(root + write_path(parent, schema), _name(parent, schema)),
-        drill_down=tuple(Link(root + write_path(child, schema), child[-1]) for child in children),
+        roll_up=Link(root + write_path(path[:-1], schema), _name(path[:-1], schema)) if has_parent else None,
+        drill_down=tuple(
+            Link(root + write_path(child, schema), child[-1]) for child in children if surroundings.can_follow(child)
+        ),
         report=result.report,
         query=used,
-        native_numbers=schema.native_numbers,
+        schema=schema,
+        surroundings=surroundings,
     )
 
 
@@ -59,12 +100,12 @@ def _name(path: Path, schema: Schema) -> str:
     return path[-1] if path else schema.name
 
 
-def file_name(resource: Resource, schema: Schema) -> str:
+def file_name(resource: Resource) -> str:
     """What a report is saved as, without extension: the cube, the dates, the filter values and the limit (W44).
 
     `<prefix>__<start-date>_<end-date>[_<filter values joined by ,>]_<limit>`, safe for a file name.
     """
-    query = resource.query
+    query, schema = resource.query, resource.schema
     parts = []
     if query.start is not None and query.end is not None:
         bounds = (query.start.microseconds, query.end.microseconds)

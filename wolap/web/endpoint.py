@@ -13,16 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
+from time import perf_counter
 
 from wolap.cube import Cube, Snapshot
-from wolap.errors import Cancelled, QueryError, UnknownResource, UnsupportedFormat, nearest, quote
+from wolap.errors import Cancelled, NotAllowed, QueryError, UnknownResource, UnsupportedFormat, nearest, quote
 from wolap.language.reader import Location, Target, locate, read_format, read_query, split_target
 from wolap.model.principal import EVERYONE, Principal
+from wolap.model.query import settle_filter
 from wolap.model.tree import Path, path_text
 from wolap.planner.choose import is_answerable
 from wolap.planner.plan import Plan
-from wolap.representations.resource import describe, file_name
-from wolap.web.negotiation import FORMATS, negotiate
+from wolap.representations.index_page import INDEX_FORMATS, Entry
+from wolap.representations.page_style import POLICY
+from wolap.representations.resource import Answer, Surroundings, describe, file_name
+from wolap.web.negotiation import FORMATS, Choice, negotiate
 
 __all__ = ["ALLOWED", "STATUSES", "Endpoint", "Request", "Response"]
 
@@ -31,6 +35,7 @@ LONGEST_TARGET = 16 * 1024
 
 # The first class that fits decides.
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (NotAllowed, 403),
     (UnknownResource, 404),
     (UnsupportedFormat, 406),
     (QueryError, 400),
@@ -91,8 +96,10 @@ class Endpoint:
                 text = f"{quote(request.method)} is not allowed; methods are {', '.join(ALLOWED)}"
                 return _refusal(405, text, ("Allow", ", ".join(ALLOWED)))
             if _length(request.target) > LONGEST_TARGET:
-                return _refusal(414, f"the target is longer than {LONGEST_TARGET:,} characters, written with escapes")
-            response = self._report(request, now)
+                text = f"the target is longer than {LONGEST_TARGET:,} characters, written with escapes"
+                response = _refusal(414, text)
+            else:
+                response = self._answer(request, now)
         except Exception as error:  # noqa: BLE001 - the one place where an error becomes a status
             response = _failure(error)
         return response if request.method != "HEAD" else Response(response.status, response.headers, b"")
@@ -106,12 +113,33 @@ class Endpoint:
         snapshot = cube.snapshot
         return snapshot.plan(query, principal, among=_offered(snapshot, location.path, principal), explain=True)
 
-    def _report(self, request: Request, now: datetime) -> Response:
+    def _answer(self, request: Request, now: datetime) -> Response:
         target = split_target(request.target)
+        if target.segments:
+            return self._report(request, target, now)
+        choice = negotiate(None, read_format(target), request.headers.get("accept"), INDEX_FORMATS)
+        body = INDEX_FORMATS[choice.format][1](self._entries(request), f"{request.root}/")
+        return Response(200, tuple(_headers(choice, body)), body)
+
+    def _entries(self, request: Request) -> list[Entry]:
+        """The cubes that have a tree for the caller."""
+        schemas = [cube.schema for cube in self.cubes]
+        return [
+            Entry(
+                request.root + schema.base,
+                schema.name,
+                schema.title or schema.name,
+                schema.description,
+                tuple(child[-1] for child in forest.children(())),
+            )
+            for schema in schemas
+            if (forest := schema.forest(request.principal.audience)).trees
+        ]
+
+    def _report(self, request: Request, target: Target, now: datetime) -> Response:
         cube, location = self._locate(target)
         snapshot, principal = cube.snapshot, request.principal
-        schema = snapshot.catalog.schema
-        query = read_query(target, location, schema, principal, now)
+        query = read_query(target, location, snapshot.catalog.schema, principal, now)
         choice = negotiate(location.extension, read_format(target), request.headers.get("accept"))
         among = _offered(snapshot, location.path, principal)
         if not is_answerable(location.path, snapshot.catalog, among):
@@ -119,21 +147,26 @@ class Endpoint:
                 f"{quote(path_text(location.path)) if location.path else 'the root'} is a path of the tree, but no "
                 "projection is declared that could answer it, and the facts are not asked"
             )
+        began = perf_counter()
         plan = snapshot.plan(query, principal, among=among)
+        planned = perf_counter()
         result = snapshot.run(plan, request.cancel)
-        parent, children = _links(snapshot, location.path, principal, now)
-        resource = describe(result, schema, parent=parent, children=children, root=request.root)
+        aggregated = perf_counter()
+        pieces = tuple(piece.projection for piece in plan.pieces)
+        answer = Answer(pieces, planned - began, aggregated - planned) if principal.may_explain else None
+        surroundings = _surroundings(snapshot, request, frozenset(target.reserved), answer, now)
+        resource = describe(result, snapshot.catalog.schema, surroundings)
         if len(resource.href) > LONGEST_TARGET:
             text = "the target, with all that it leaves unsaid, is longer than"
             return _refusal(414, f"{text} {LONGEST_TARGET:,} characters, and could not be asked again")
         body = FORMATS[choice.format][1](resource)
-        headers = [("Content-Type", _content_type(choice.media_type)), ("Content-Length", str(len(body)))]
-        if choice.by_header:
-            headers.append(("Vary", "Accept"))
-        if choice.format == "csv":
-            headers.append(("Content-Disposition", f'attachment; filename="{file_name(resource, schema)}.csv"'))
+        headers = _headers(choice, body)
+        if choice.media_type == "text/csv":
+            headers.append(("Content-Disposition", f'attachment; filename="{file_name(resource)}.csv"'))
         headers.append(("Wolap-Rows", f"{len(result)}/{result.total}"))
-        headers.append(("Wolap-Projection", ", ".join(piece.projection for piece in plan.pieces)))
+        if answer is not None:
+            headers.append(("Wolap-Projection", ", ".join(pieces)))
+            headers.append(("Server-Timing", _timing(answer, perf_counter() - aggregated)))
         return Response(200, tuple(headers), body)
 
     def _locate(self, target: Target) -> tuple[Cube, Location]:
@@ -154,12 +187,22 @@ def _offered(snapshot: Snapshot, path: Path, principal: Principal) -> tuple[str,
     return forest.metrics(path, schema.metrics) if path in forest else tuple(schema.metrics)
 
 
-def _links(snapshot: Snapshot, path: Path, principal: Principal, now: datetime) -> tuple[Path | None, tuple[Path, ...]]:
-    """The paths above and below that answer 200 to this caller (W48)."""
-    forest = snapshot.catalog.schema.forest(principal.audience)
-    children = tuple(child for child in forest.children(path) if _can_follow(snapshot, child, principal, now))
-    parent = path[:-1] if path and _can_follow(snapshot, path[:-1], principal, now) else None
-    return parent, children
+def _surroundings(
+    snapshot: Snapshot, request: Request, said: frozenset[str], answer: Answer | None, now: datetime
+) -> Surroundings:
+    """Where a report stands for its caller. Members are only suggested to those who may see all of them."""
+    principal, catalog = request.principal, snapshot.catalog
+    schema = catalog.schema
+    return Surroundings(
+        schema.forest(principal.audience),
+        lambda path: _can_follow(snapshot, path, principal, now),
+        request.root,
+        said,
+        principal.filters and tuple(settle_filter(implied, schema) for implied in principal.filters),
+        {} if principal.filters else snapshot.dictionaries.members,
+        None if principal.filters else catalog.span,
+        answer,
+    )
 
 
 def _can_follow(snapshot: Snapshot, path: Path, principal: Principal, now: datetime) -> bool:
@@ -184,13 +227,36 @@ def _length(target: str) -> int:
     return plain + 3 * (len(target.encode("utf-8", "surrogatepass")) - plain)
 
 
+def _headers(choice: Choice, body: bytes) -> list[tuple[str, str]]:
+    headers = [
+        ("Content-Type", _content_type(choice.media_type)),
+        ("Content-Length", str(len(body))),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    if choice.by_header:
+        headers.append(("Vary", "Accept"))
+    if choice.format == "html":
+        headers += [("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer")]
+    return headers
+
+
+def _timing(answer: Answer, serialize: float) -> str:
+    """Server-Timing (W3C): milliseconds of each stage."""
+    stages = (("plan", answer.plan), ("aggregate", answer.aggregate), ("serialize", serialize))
+    return ", ".join(f"{name};dur={seconds * 1e3:.3f}" for name, seconds in stages)
+
+
 def _content_type(media_type: str) -> str:
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
 
 def _refusal(status: int, text: str, *headers: tuple[str, str]) -> Response:
     body = (text + "\n").encode("utf-8", "replace")
-    plain = (("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))))
+    plain = (
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("X-Content-Type-Options", "nosniff"),
+    )
     return Response(status, (*plain, *headers), body)
 
 

@@ -1,17 +1,19 @@
 """Which representation of a report: extension, then `format`, then `Accept`, then JSON (W40, W41).
 
 `Accept` is read by RFC 9110, section 12.5.1: the most specific range that fits a media type gives its weight, a
-weight of 0 forbids it, the greatest weight wins, and of equals the first in the order of `FORMATS`.
+weight of 0 forbids it, and the greatest weight wins. Of equals the one that is named more closely does, so that
+`text/html, */*` means a page, and then the first in the order of the formats.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wolap.errors import UnsupportedFormat, nearest, quote
-from wolap.representations import csv_text, hal_json
+from wolap.representations import csv_safe, csv_text, hal_json, hal_xml, html_page
 from wolap.representations.resource import Resource
 
 __all__ = ["FORMATS", "Choice", "negotiate"]
@@ -20,6 +22,9 @@ __all__ = ["FORMATS", "Choice", "negotiate"]
 FORMATS: dict[str, tuple[tuple[str, ...], Callable[[Resource], bytes]]] = {
     "json": (hal_json.MEDIA_TYPES, hal_json.serialize),
     "csv": (csv_text.MEDIA_TYPES, csv_text.serialize),
+    "xml": (hal_xml.MEDIA_TYPES, hal_xml.serialize),
+    "html": (html_page.MEDIA_TYPES, html_page.serialize),
+    "csv-safe": (csv_safe.MEDIA_TYPES, csv_safe.serialize),
 }
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -39,46 +44,57 @@ class Choice:
     by_header: bool = False
 
 
-def negotiate(extension: str | None, parameter: str | None, accept: str | None) -> Choice:
+def negotiate(
+    extension: str | None,
+    parameter: str | None,
+    accept: str | None,
+    formats: Mapping[str, tuple[tuple[str, ...], object]] = FORMATS,
+) -> Choice:
     """The representation that was asked for. Raises UnsupportedFormat, listing what is served."""
     for said, where in ((extension, "extension"), (parameter, "format")):
         if said is not None:
-            if said not in FORMATS:
-                raise UnsupportedFormat(f"{where} {quote(said)} is not served; formats are {nearest(said, FORMATS)}")
-            return Choice(said, FORMATS[said][0][0])
+            if said not in formats:
+                raise UnsupportedFormat(f"{where} {quote(said)} is not served; formats are {nearest(said, formats)}")
+            return Choice(said, formats[said][0][0])
     if accept is None or not accept.strip():
-        return Choice("json", FORMATS["json"][0][0], by_header=True)
+        return Choice("json", formats["json"][0][0], by_header=True)
+    ranges = _read_ranges(accept)
     weights = {
-        (name, media_type): _weight(media_type, accept)
-        for name, (media_types, _) in FORMATS.items()
+        (name, media_type): _weight(media_type, ranges)
+        for name, (media_types, _) in formats.items()
         for media_type in media_types
     }
     best = max(weights, key=weights.__getitem__)
-    if weights[best] <= 0:
+    if weights[best][0] <= 0:
         served = ", ".join(media_type for _, media_type in weights)
         raise UnsupportedFormat(f"Accept {quote(accept)} fits nothing that is served; media types are {served}")
     return Choice(*best, by_header=True)
 
 
-def _weight(media_type: str, accept: str) -> float:
-    """The weight that a header gives a media type: that of the most specific range, 0 where none fits."""
-    kind, _, subtype = media_type.partition("/")
-    best = (-1, 0.0)
+@lru_cache(maxsize=512)
+def _read_ranges(accept: str) -> tuple[tuple[str, str, float], ...]:
+    """Type, subtype and weight of each range; what is none is left out."""
+    found = []
     for part in accept.split(",", _MOST_RANGES)[:_MOST_RANGES]:
         match = _RANGE.fullmatch(part)
         if match is None:
             continue
-        wanted, wanted_subtype, parameters = match[1].lower(), match[2].lower(), match[3] or ""
-        if (wanted, wanted_subtype) == (kind, subtype):
-            specificity = 2
-        elif (wanted, wanted_subtype) == (kind, "*"):
-            specificity = 1
-        elif (wanted, wanted_subtype) == ("*", "*"):
-            specificity = 0
-        else:
-            continue
+        parameters = match[3] or ""
         weight = _WEIGHT.search(parameters)
-        if weight is None and _HAS_WEIGHT.search(parameters):
-            continue
-        best = max(best, (specificity, float(weight[1]) if weight else 1.0))
-    return best[1]
+        if weight is not None or not _HAS_WEIGHT.search(parameters):
+            found.append((match[1].lower(), match[2].lower(), float(weight[1]) if weight else 1.0))
+    return tuple(found)
+
+
+def _weight(media_type: str, ranges: Iterable[tuple[str, str, float]]) -> tuple[float, int]:
+    """The weight of a media type, that of the most specific range, and how specific that is; (0, -1) for none."""
+    kind, _, subtype = media_type.partition("/")
+    best = (-1, 0.0)
+    for wanted, wanted_subtype, weight in ranges:
+        if (wanted, wanted_subtype) == (kind, subtype):
+            best = max(best, (2, weight))
+        elif (wanted, wanted_subtype) == (kind, "*"):
+            best = max(best, (1, weight))
+        elif (wanted, wanted_subtype) == ("*", "*"):
+            best = max(best, (0, weight))
+    return best[1], best[0]

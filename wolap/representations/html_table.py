@@ -1,0 +1,75 @@
+"""The records of a page as a table, woven by columns: members that lead on, numbers in groups of three."""
+
+from __future__ import annotations
+
+from wolap.representations.addresses import Addresses
+from wolap.representations.column_text import Texts, grouped_texts, mapped_texts, weave
+from wolap.representations.hal_xml import escape
+from wolap.representations.page_forms import title_of
+from wolap.representations.resource import Resource
+
+__all__ = ["table"]
+
+
+def table(resource: Resource, addresses: Addresses) -> str:
+    """The table with its caption and headings. A metric's heading leads to the same report with it first, which is
+    the one that is drawn."""
+    report, query = resource.report, resource.query
+    headings = []
+    for dimension in report.dimensions:
+        described = "" if dimension.members is None else resource.schema.dimension(dimension.name).description
+        kind = ' class="t"' if dimension.members is None else ""
+        headings.append(f'<th scope="col"{kind}{_hint(described)}>{escape(title_of(resource, dimension.name))}</th>')
+    for place, metric in enumerate(report.metrics):
+        declared = resource.schema.metrics[metric.name]
+        title = escape(title_of(resource, metric.name))
+        unit = f' <span class="soft">({escape(declared.unit)})</span>' if declared.unit else ""
+        if place and report.dimensions:
+            first = (metric.name, *(name for name in query.metrics or () if name != metric.name))
+            title = f'<a href="{escape(addresses.to(metrics=first))}">{title}</a>'
+        headings.append(f'<th scope="col" class="n"{_hint(declared.description)}>{title}{unit}</th>')
+    return (
+        f'<div class="table" role="region" aria-labelledby="records" tabindex="0"><table><caption id="records">'
+        f"{_caption(resource)}</caption><thead><tr>{''.join(headings)}</tr></thead>"
+        f"<tbody>{_rows(resource, addresses)}</tbody></table></div>"
+    )
+
+
+def _hint(text: str) -> str:
+    return f' title="{escape(text)}"' if text else ""
+
+
+def _caption(resource: Resource) -> str:
+    report = resource.report
+    if report.rows < report.total:
+        return f"The first {report.rows:,} of {report.total:,} records"
+    return "No records" if not report.total else "1 record" if report.total == 1 else f"{report.total:,} records"
+
+
+def _rows(resource: Resource, addresses: Addresses) -> str:
+    """Each row: every member with its address where it has one, then every number."""
+    report = resource.report
+    if not report.rows:
+        return ""
+    pieces: list[Texts | str] = []
+    behind = "<tr>"
+    for column, address in zip(report.dimensions, addresses.of_members(), strict=True):
+        text = mapped_texts(column, _shown)
+        cell = '<td class="t">' if column.members is None else "<td>"
+        if address is None:
+            pieces += [f"{behind}{cell}", text]
+            behind = "</td>"
+        else:
+            # Pieces of addresses hold no sign of HTML but &.
+            first, *others = (piece.replace("&", "&amp;") if isinstance(piece, str) else piece for piece in address)
+            pieces += [f'{behind}{cell}<a href="{first}', *others, '">', text]
+            behind = "</a></td>"
+    for metric in report.metrics:
+        pieces += [f'{behind}<td class="n">', grouped_texts(metric, "–")]
+        behind = "</td>"
+    return weave(report.rows, [*pieces, f"{behind}</tr>\n"])
+
+
+def _shown(text: str) -> str:
+    """A member for people: one that may run from right to left does so on its own."""
+    return escape(text) if text.isascii() else f"<bdi>{escape(text)}</bdi>"

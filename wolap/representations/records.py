@@ -1,0 +1,154 @@
+"""The records of a report as text, for every format in which a record is its values with fixed text around them.
+
+    JSON   {"year":" 2024 ","clients":" 7 "},
+    XML    <record year=" 2024 " clients=" 7 "/>
+    CSV    2024 , 7 CRLF
+
+A format says what stands around the values (`around`, one text more than there are columns), what a member's text
+becomes, and what stands for a metric without a value. No record is ever an object in Python: a small report is woven
+from arrays of texts; a large one is written by polars as if it were CSV, whose separator is the quote that stands on
+both sides of each value anyway. Both give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from wolap.engine.execute import DimensionColumn, Report
+from wolap.engine.finish import MetricColumn
+from wolap.engine.members import Members
+from wolap.representations.column_text import Texts, metric_texts, texts_of, weave
+
+__all__ = ["LARGE", "Style", "records"]
+
+# From so many values on polars is faster, of which each call costs most of a millisecond.
+LARGE = 30_000
+# Above this many members only those of the report are escaped, not all once and for all.
+_KEPT_MEMBERS = 1 << 14
+_YEARS, _PARTS = 10_000, 64
+# Between these magnitudes polars writes a float as Python does: without an exponent.
+_PLAIN_FLOATS = (1e-4, 1e15)
+
+# How the texts of these members are written.
+Escape = Callable[[Members], Callable[[str], str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What differs between formats.
+
+    `separator` is the sign on both sides of every value. A blank is added where the texts around have none, since
+    JSON may have it; without any separator even large reports are woven.
+    """
+
+    escape: Escape
+    missing: str
+    separator: str
+
+
+def records(report: Report, around: Sequence[str], style: Style) -> bytes:
+    """All records. `around` holds what stands before each value, and last what ends a record."""
+    is_large = report.rows * (len(around) - 1) >= LARGE
+    return _write(report, around, style) if is_large and style.separator else _weave(report, around, style).encode()
+
+
+def _weave(report: Report, around: Sequence[str], style: Style) -> str:
+    pieces: list[Texts | str] = []
+    for column, before in zip(report.dimensions, around, strict=False):
+        pieces.append(_fragments(column, before, style.escape))
+    for metric, before in zip(report.metrics, around[len(report.dimensions) :], strict=False):
+        pieces += (before, metric_texts(metric, style.missing)) if before else (metric_texts(metric, style.missing),)
+    return weave(report.rows, [*pieces, around[-1]])
+
+
+def _fragments(column: DimensionColumn, before: str, escape: Escape) -> Texts:
+    """For each row the member with what stands before it, from a table that is made once."""
+    table: Texts
+    if column.members is None:
+        table = _numbered(before, _YEARS if column.name == "year" else _PARTS)
+    elif len(column.members.values) <= _KEPT_MEMBERS:
+        table = _escaped(column.members, before, escape)
+    else:
+        texts, write = column.members.texts, escape(column.members)
+        return texts_of(before + write(texts[code]) for code in column.codes.tolist())
+    return np.take(table, column.codes)
+
+
+@lru_cache(maxsize=256)
+def _numbered(before: str, size: int) -> Texts:
+    return texts_of(f"{before}{number}" for number in range(size))
+
+
+@lru_cache(maxsize=512)
+def _escaped(members: Members, before: str, escape: Escape) -> Texts:
+    write = escape(members)
+    return texts_of(before + write(text) for text in members.texts)
+
+
+def _write(report: Report, around: Sequence[str], style: Style) -> bytes:
+    series: list[pl.Series] = []
+    values = [_member_series(column, style.escape) for column in report.dimensions]
+    values += [_metric_series(column, style.missing) for column in report.metrics]
+    for before, column in zip(around, values, strict=False):
+        fixed = _without(before, style.separator, at_start=bool(series))
+        if before not in ("", style.separator):
+            series.append(pl.Series([fixed]).new_from_index(0, report.rows))
+        series.append(column)
+    frame = pl.DataFrame([column.alias(str(number)) for number, column in enumerate(series)])
+    file = BytesIO()
+    frame.write_csv(
+        file,
+        include_header=False,
+        separator=style.separator,
+        line_terminator=around[-1],
+        quote_style="never",
+        # Nothing is quoted, but the sign must be another than the separator.
+        quote_char="'",
+        null_value=style.missing,
+    )
+    return file.getvalue()
+
+
+def _without(text: str, separator: str, *, at_start: bool) -> str:
+    """What stands between two values, without the separators that are written on both sides of it."""
+    return (text.removeprefix(separator) if at_start else text).removesuffix(separator)
+
+
+def _member_series(column: DimensionColumn, escape: Escape) -> pl.Series:
+    if column.members is None:
+        return pl.Series(column.codes)
+    if len(column.members.values) <= _KEPT_MEMBERS:
+        return _series_of(column.members, escape).gather(column.codes)
+    used, places = np.unique(column.codes, return_inverse=True)
+    texts, write = column.members.texts, escape(column.members)
+    return pl.Series([write(texts[code]) for code in used.tolist()], dtype=pl.String).gather(places)
+
+
+@lru_cache(maxsize=512)
+def _series_of(members: Members, escape: Escape) -> pl.Series:
+    return pl.Series(list(map(escape(members), members.texts)), dtype=pl.String)
+
+
+def _metric_series(column: MetricColumn, missing: str) -> pl.Series:
+    """Numbers as they are where polars writes them as Python does, all else as texts."""
+    values, valid = column.values, column.valid
+    if values.dtype.kind != "f" and not pa.types.is_integer(column.type):
+        return pl.Series(metric_texts(column, missing).tolist(), dtype=pl.String)
+    converted = pl.from_arrow(pa.array(values, mask=None if valid is None else ~valid))
+    assert isinstance(converted, pl.Series)
+    if values.dtype.kind != "f":
+        return converted
+    sizes = np.abs(values)
+    least, most = _PLAIN_FLOATS
+    unlike = ((sizes < least) & (values != 0)) | (sizes >= most)
+    exponents = np.flatnonzero(unlike if valid is None else unlike & valid)
+    if not len(exponents):
+        return converted
+    return converted.cast(pl.String).scatter(exponents, list(map(repr, values[exponents].tolist())))
