@@ -33,7 +33,9 @@ class Element:
     def all(self, tag: str = "", **attributes: str) -> list[Element]:
         """Every element below this one of a tag and with these attributes, in the order of the page."""
         wanted = {name.rstrip("_"): value for name, value in attributes.items()}
-        return [one for one in self._below() if (not tag or one.tag == tag) and wanted.items() <= one.attributes.items()]
+        return [
+            one for one in self._below() if (not tag or one.tag == tag) and wanted.items() <= one.attributes.items()
+        ]
 
     def one(self, tag: str = "", **attributes: str) -> Element:
         """The only such element."""

@@ -11,12 +11,13 @@ import pytest
 
 from wolap.errors import NoAnswer, TooExpensive
 from wolap.model.aggregate import count, distinct, maximum, mean, minimum, ratio, total
-from wolap.model.interval import Interval, read_moment
+from wolap.model.interval import EVERYTHING, Interval, read_moment
 from wolap.model.principal import Caps, Principal
 from wolap.model.projection import Catalog, Projection, Statistics, declare_facts, declare_projection
 from wolap.model.query import Filter, Query, settle
 from wolap.model.schema import Dimension, Schema, Time
 from wolap.model.tree import Tree
+from wolap.model.zone import DAY
 from wolap.planner.choose import plan_query
 from wolap.planner.eligibility import needs_of, reasons
 from wolap.planner.plan import REASONS, Plan
@@ -47,7 +48,7 @@ GUARDS = {
     "over_scan_cap": "facts to scan",
     "over_memory": "bytes of memory",
 }
-RULES = {1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 16, 17, 18, 19}
+RULES = {1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19}
 
 
 @dataclass
@@ -95,6 +96,13 @@ def months_of(span: Interval) -> tuple[int, ...]:
     return (span.start, *begins)
 
 
+def days_of(span: Interval) -> tuple[int, ...]:
+    return tuple(range(span.start, span.end, DAY))
+
+
+PARTITIONS = {"1": lambda span: (span.start,), "months": months_of, "days": days_of}
+
+
 @dataclass
 class World:
     """What a case declares, as the values that the planner takes."""
@@ -136,8 +144,9 @@ class World:
 
 
 def interval(text: str, schema: Schema) -> Interval:
-    start, end = text.split("..")
-    return Interval(read_moment(start).instant(schema.zone), read_moment(end).instant(schema.zone))
+    """`a..b`; without an end on a side, to the end of time there."""
+    start, end = (read_moment(bound).instant(schema.zone) if bound else None for bound in text.split(".."))
+    return Interval(EVERYTHING.start if start is None else start, EVERYTHING.end if end is None else end)
 
 
 def filters(case: Case, kind: str) -> list[Filter]:
@@ -149,7 +158,7 @@ def filters(case: Case, kind: str) -> list[Filter]:
 
 
 def statistics(options: dict[str, str], schema: Schema, span: Interval, level: str | None = "") -> Statistics:
-    starts = (span.start,) if level is None or options.get("partitions") == "1" else months_of(span)
+    starts = PARTITIONS["1" if level is None else options.get("partitions", "months")](span)
     rows = int(options["rows"])
     return Statistics(
         tuple(rows * index // len(starts) for index in range(len(starts) + 1)),
@@ -191,8 +200,9 @@ def check_plan(world: World, case: Case) -> None:
     plan = world.plan(explain=True)
     assert replace(plan, candidates=()) == world.plan()
     chosen, _, widened = case.outcome.partition(" widened to ")
-    assert [piece.projection for piece in plan.pieces] == [chosen]
-    assert [piece.interval for piece in plan.pieces] == [plan.interval]
+    schema = world.catalog.schema
+    parts = [(name, interval(text, schema) if text else plan.interval) for name, text in pieces_of(chosen)]
+    assert [(piece.projection, piece.interval) for piece in plan.pieces] == parts
     assert plan.widened == bool(widened)
     if widened:
         assert plan.interval == interval(widened, world.catalog.schema)
@@ -202,9 +212,14 @@ def check_plan(world: World, case: Case) -> None:
         for candidate in plan.candidates
         for reason in candidate.reasons
     ]
-    dearer = f": cheaper_exists {chosen}"
+    dearer = f": cheaper_exists {' and '.join(dict.fromkeys(name for name, _ in parts))}"
     told = [line for line in found if not line.endswith(dearer) or line in case.rejected]
     assert sorted(told) == sorted(case.rejected)
+
+
+def pieces_of(text: str) -> list[tuple[str, str]]:
+    """`facts 2024-01-05..2024-02-01 + year/month 2024-02-01..2024-03-01` as names and intervals."""
+    return [(name, stretch) for name, _, stretch in (piece.partition(" ") for piece in text.split(" + "))]
 
 
 def check_no_answer(world: World, case: Case) -> None:

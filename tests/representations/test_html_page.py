@@ -61,9 +61,7 @@ def page_of(endpoint: Endpoint, target: str, principal: Principal = EVERYONE) ->
 def query_of(endpoint: Endpoint, target: str, principal: Principal = EVERYONE) -> Query:
     """What a target asks."""
     split = split_target(target)
-    (found,) = [
-        (cube, location) for cube in endpoint.cubes if (location := locate(split, cube.schema)) is not None
-    ]
+    (found,) = [(cube, location) for cube in endpoint.cubes if (location := locate(split, cube.schema)) is not None]
     return read_query(split, found[1], found[0].schema, principal, NOW)
 
 
@@ -232,7 +230,9 @@ def explorable(draw: st.DrawFn) -> World:
     """A world whose trees mix time and dimensions, and which counts rows."""
     world = draw(worlds(rows=16))
     names = world.schema.names
-    paths = draw(st.lists(st.lists(st.sampled_from(names), min_size=1, max_size=6, unique=True), min_size=1, max_size=3))
+    paths = draw(
+        st.lists(st.lists(st.sampled_from(names), min_size=1, max_size=6, unique=True), min_size=1, max_size=3)
+    )
     metrics = {"rows": count(), **{name: one for name, one in world.schema.metrics.items() if name != "rows"}}
     title = draw(st.sampled_from(("", *HOSTILE)))
     schema = replace(
@@ -708,10 +708,15 @@ def test_words_are_explained() -> None:
     endpoint = Endpoint(Cube(schema, pa.table({"d": ["x"], "quiet": ["y"]})))
     page = page_of(endpoint, "/told/d/quiet")
     assert words_of(page) == ["d d", "Rows rows"]
-    assert page.root.one("dd", **{}) if False else [one.text for one in page.root.all("dd")] == [
-        "What it is. Unit: m.",
-        "How many.",
-    ]
+    assert (
+        page.root.one("dd", **{})
+        if False
+        else [one.text for one in page.root.all("dd")]
+        == [
+            "What it is. Unit: m.",
+            "How many.",
+        ]
+    )
 
 
 def test_every_zone_of_the_strategies_was_meant() -> None:

@@ -17,6 +17,7 @@ from wolap.engine.groups import PartialOverflow
 from wolap.engine.layout import Dictionaries
 from wolap.engine.members import Members
 from wolap.engine.source import Source
+from wolap.engine.stitch import stitch
 from wolap.errors import MetricOverflow
 from wolap.model.aggregate import Partial
 from wolap.model.schema import Schema
@@ -58,9 +59,8 @@ def execute(
 ) -> Report:
     """Runs a plan on the sources that it names. Raises MetricOverflow, naming the metric, and Cancelled."""
     query = plan.query
-    (piece,) = plan.pieces
     try:
-        found = sources[piece.projection].partials(query, piece, cancel)
+        found = stitch([sources[piece.projection].partials(query, piece, cancel) for piece in plan.pieces])
     except PartialOverflow as error:
         raise overflow_of(schema, plan.metrics, error.partial) from None
     metrics = finish_metrics(schema, plan.metrics, found.series)

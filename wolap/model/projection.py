@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from wolap.errors import Problem, SchemaError, nearest, quote
 from wolap.model.aggregate import AGGREGATES, Partial
@@ -50,9 +51,15 @@ class Statistics:
 
     def rows_in(self, interval: Interval) -> int:
         """Rows of the partitions that an interval touches: never fewer than it holds."""
-        first = max(bisect_right(self.starts, interval.start) - 1, 0)
-        last = bisect_left(self.starts, interval.end)
-        return self.rows_before[max(first, last)] - self.rows_before[first]
+        return max(self.rows_begun(interval.end) - self.rows_ended(interval.start), 0)
+
+    def rows_begun(self, instant: int) -> int:
+        """Rows of the partitions that begin before an instant."""
+        return self.rows_before[bisect_left(self.starts, instant)]
+
+    def rows_ended(self, instant: int) -> int:
+        """Rows of the partitions before the one that an instant lies in."""
+        return self.rows_before[max(bisect_right(self.starts, instant) - 1, 0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ class Projection:
         return self.name == FACTS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalog:
     """All that a plan hangs on: the declarations, what is built, how large it is, what a query may cost.
 
@@ -96,6 +103,17 @@ class Catalog:
     strict: bool = False
     caps: Caps = NO_CAPS
     version: int = 0
+
+    @cached_property
+    def levels(self) -> tuple[str, ...]:
+        """The levels of the buckets that are stored, facts aside."""
+        built = (one for one in self.projections if one.statistics is not None and not one.is_facts)
+        return tuple(dict.fromkeys(one.level for one in built if one.level is not None))
+
+    @cached_property
+    def coverages(self) -> tuple[Interval, ...]:
+        """The stretches of time that projections hold, each once."""
+        return tuple(dict.fromkeys(one.statistics.coverage for one in self.projections if one.statistics is not None))
 
 
 def declare_facts(schema: Schema, statistics: Statistics | None = None) -> Projection:

@@ -2,9 +2,9 @@
 
 `plan_query` is a pure function of the catalog, the query and the caller. It settles the query, ANDs what the caller's
 implied filters say before anything else is looked at (`planner.md` rule 2), fixes the metrics from the declarations
-(W21), asks the rules of every candidate, and compares costs. What none can answer exactly is widened to what is
-stored only where there are no facts to ask (W19). Guards speak before anything runs, with the number, the cap and a
-query that would pass.
+(W21), asks the rules of every candidate, looks for a cover by several where the interval cuts what is stored (rule
+10), and compares costs. What none can answer exactly is widened to what is stored only where there are no facts to
+ask (W19). Guards speak before anything runs, with the number, the cap and a query that would pass.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from wolap.errors import NoAnswer, TooExpensive, listing
 from wolap.model.interval import Interval, Moment
 from wolap.model.level import INSTANT, LEVELS
 from wolap.model.principal import EVERYONE, Caps, Principal
-from wolap.model.projection import Catalog, Projection
+from wolap.model.projection import Catalog
 from wolap.model.query import Query, settle, settle_filter
 from wolap.model.tree import Path, path_text
-from wolap.planner.cost import cost_of, group_estimate, memory_of, width_of
+from wolap.planner.cost import Part, cost_of, group_estimate, memory_of, width_of
+from wolap.planner.cover import cover, may_be_cut
 from wolap.planner.eligibility import Needs, is_eligible, needs_of, offers, reasons
 from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
@@ -54,43 +55,56 @@ def plan_query(
     metrics = settled.metrics or default_metrics(settled, catalog, among)
     caps = catalog.caps.stricter(principal.caps)
     choice = _choose(needs_of(settled, catalog, metrics), catalog, caps)
-    if choice.refusal is not None:
+    if choice.way is None:
         raise _refusal(choice, catalog, caps, among)
     candidates = _candidates(choice, catalog, caps) if explain else ()
     return _plan(choice, catalog, candidates)
 
 
+# One projection over the whole interval or a cover of several, with what it costs.
+_Way = tuple[tuple[Part, ...], Cost]
+
+
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """What was decided for a query: a projection, or why there is none."""
+    """What was decided for a query: every way that is right, cheapest first, and the one to go or why there is none."""
 
     needs: Needs
-    eligible: list[Projection]
-    costs: dict[str, Cost]
     groups: int
-    chosen: Projection | None = None
+    ways: tuple[_Way, ...] = ()
+    way: _Way | None = None
     widened: bool = False
     refusal: str | None = None
 
 
 def _choose(needs: Needs, catalog: Catalog, caps: Caps) -> _Choice:
-    eligible = _eligible(needs, catalog)
-    widened = False
-    if not eligible:
-        needs, eligible = _widen(needs, catalog)
-        widened = True
-    if not eligible:
-        return _Choice(needs, [], {}, 0, refusal="no answer")
+    ways, widened = _ways(needs, catalog), False
+    if not ways:
+        needs = _widen(needs, catalog)
+        ways, widened = _ways(needs, catalog), True
+    if not ways:
+        return _Choice(needs, 0, refusal="no answer")
     groups = group_estimate(needs, catalog)
     width = width_of(needs, catalog)
-    costs = {projection.name: cost_of(projection, needs, groups, width) for projection in eligible}
+    found = [(parts, cost_of(parts, needs, groups, width)) for parts in ways]
+    found.sort(key=lambda way: _preference(*way))
+    costed = tuple(found)
     if caps.groups is not None and groups > caps.groups:
-        return _Choice(needs, eligible, costs, groups, refusal="groups")
-    allowed = [one for one in eligible if over(one, costs[one.name], needs, caps) is None]
-    if not allowed:
-        return _Choice(needs, eligible, costs, groups, refusal="cost")
-    chosen = min(allowed, key=lambda one: _preference(one, costs[one.name]))
-    return _Choice(needs, eligible, costs, groups, chosen, widened)
+        return _Choice(needs, groups, costed, refusal="groups")
+    way = next((way for way in costed if over(*way, needs, caps) is None), None)
+    return _Choice(needs, groups, costed, way, widened, None if way else "cost")
+
+
+def _ways(needs: Needs, catalog: Catalog) -> list[tuple[Part, ...]]:
+    """Every projection that can answer alone, and the cheapest cover where the interval cuts what is stored."""
+    if not needs.metrics:
+        return []
+    ways: list[tuple[Part, ...]] = [
+        (Part(projection, needs.interval),) for projection in catalog.projections if is_eligible(projection, needs)
+    ]
+    if may_be_cut(needs, catalog) and (covered := cover(needs, catalog)):
+        ways.append(covered)
+    return ways
 
 
 def _refusal(choice: _Choice, catalog: Catalog, caps: Caps, among: tuple[str, ...] | None) -> NoAnswer | TooExpensive:
@@ -100,14 +114,14 @@ def _refusal(choice: _Choice, catalog: Catalog, caps: Caps, among: tuple[str, ..
         return NoAnswer(_no_answer_text(needs, catalog, among))
 
     def passes(nearer: Query) -> bool:
-        return _choose(needs_of(nearer, catalog, needs.metrics), catalog, caps).chosen is not None
+        return _choose(needs_of(nearer, catalog, needs.metrics), catalog, caps).way is not None
 
     if choice.refusal == "groups":
         return TooExpensive(too_many_groups_text(choice.groups, caps.groups or 0, needs, passes))
-    cheapest = sorted(choice.eligible, key=lambda one: _preference(one, choice.costs[one.name]))
-    found = [over(projection, choice.costs[projection.name], needs, caps) for projection in cheapest]
+    found = [over(*way, needs, caps) for way in choice.ways]
     reasons_found = [reason for reason in found if reason is not None]
-    return TooExpensive(too_expensive_text(reasons_found[:_TOLD], choice.eligible, needs, passes))
+    involved = [part.projection for parts, _ in choice.ways for part in parts]
+    return TooExpensive(too_expensive_text(reasons_found[:_TOLD], involved, needs, passes))
 
 
 def default_metrics(query: Query, catalog: Catalog, among: tuple[str, ...] | None = None) -> tuple[str, ...]:
@@ -131,26 +145,23 @@ def is_answerable(path: Path, catalog: Catalog, among: tuple[str, ...] | None = 
     return bool(default_metrics(Query(path), catalog, among))
 
 
-def _eligible(needs: Needs, catalog: Catalog) -> list[Projection]:
-    if not needs.metrics:
-        return []
-    return [projection for projection in catalog.projections if is_eligible(projection, needs)]
+def _preference(parts: tuple[Part, ...], cost: Cost) -> tuple[float, int, float, int, int]:
+    """Cheaper first; of equals fewer pieces, the fresher, the coarser, the one with fewer dimensions, the first
+    declared."""
+    freshness, coarseness, dimensions = float("inf"), len(LEVELS) + 1, 0
+    for projection in (part.projection for part in parts):
+        assert projection.statistics is not None
+        refreshed = projection.statistics.refreshed
+        freshness = min(freshness, refreshed.timestamp() if refreshed is not None else 0.0)
+        coarseness = min(coarseness, len(LEVELS) + 1 if projection.level is None else _COARSENESS[projection.level])
+        dimensions = max(dimensions, len(projection.dimensions))
+    return (cost.nanoseconds, len(parts), -freshness, -coarseness, dimensions)
 
 
-def _preference(projection: Projection, cost: Cost) -> tuple[float, float, int, int]:
-    """Cheaper first; of equals the fresher, the coarser, the one with fewer dimensions, the first declared."""
-    assert projection.statistics is not None
-    refreshed = projection.statistics.refreshed
-    freshness = refreshed.timestamp() if refreshed is not None else 0.0
-    coarseness = len(LEVELS) + 1 if projection.level is None else _COARSENESS[projection.level]
-    return (cost.nanoseconds, -freshness, -coarseness, len(projection.dimensions))
-
-
-def _widen(needs: Needs, catalog: Catalog) -> tuple[Needs, list[Projection]]:
-    """The needs over the least interval that is stored whole and what can answer them, where only that was in the
-    way."""
+def _widen(needs: Needs, catalog: Catalog) -> Needs:
+    """The needs over the least interval that is stored whole and can be answered, where only that was in the way."""
     if not catalog.strict or not needs.metrics:
-        return needs, []
+        return needs
     zone = catalog.schema.zone
     found: list[Interval] = []
     for projection in catalog.projections:
@@ -172,9 +183,9 @@ def _widen(needs: Needs, catalog: Catalog) -> tuple[Needs, list[Projection]]:
             Moment.at(interval.start) if start_given else None, Moment.at(interval.end) if end_given else None
         )
         widened = needs_of(wider, catalog, needs.metrics)
-        if eligible := _eligible(widened, catalog):
-            return widened, eligible
-    return needs, []
+        if _ways(widened, catalog):
+            return widened
+    return needs
 
 
 def _no_answer_text(needs: Needs, catalog: Catalog, among: tuple[str, ...] | None) -> str:
@@ -193,36 +204,53 @@ def _no_answer_text(needs: Needs, catalog: Catalog, among: tuple[str, ...] | Non
 
 
 def _candidates(choice: _Choice, catalog: Catalog, caps: Caps) -> tuple[Candidate, ...]:
-    """Every projection with its cost or all its reasons: the chosen first, then by cost, then the rejected."""
-    chosen = choice.chosen
-    assert chosen is not None
+    """Every projection with its cost or all its reasons: the chosen in the order of time, the others by cost, then the
+    rejected."""
+    assert choice.way is not None
+    chosen: dict[str, tuple[Interval, ...]] = {}
+    for part in choice.way[0]:
+        chosen[part.projection.name] = (*chosen.get(part.projection.name, ()), part.interval)
+    alone = {parts[0].projection.name: (parts, cost) for parts, cost in choice.ways if len(parts) == 1}
+    names = " and ".join(chosen)
+    cheaper = Reason("cheaper_exists", names, f"right, but {names} {'are' if len(chosen) > 1 else 'is'} cheaper")
     found = []
     for projection in catalog.projections:
-        why = list(reasons(projection, choice.needs))
-        cost = choice.costs.get(projection.name)
-        if cost is not None and projection is not chosen:
-            cheaper = Reason("cheaper_exists", chosen.name, f"right, but {chosen.name} is cheaper")
-            why.append(over(projection, cost, choice.needs, caps) or cheaper)
+        name, why, cost = projection.name, list(reasons(projection, choice.needs)), None
+        if name in alone:
+            cost = alone[name][1]
+            if name not in chosen:
+                why.append(over(*alone[name], choice.needs, caps) or cheaper)
         rows = None if projection.statistics is None else projection.statistics.rows
-        found.append(Candidate(projection.name, rows, tuple(why), cost, projection is chosen))
-    dearest = float("inf")
-    return tuple(sorted(found, key=lambda one: (not one.chosen, one.cost.nanoseconds if one.cost else dearest)))
+        found.append(Candidate(name, rows, tuple(why), cost, name in chosen, chosen.get(name, ())))
+    return tuple(sorted(found, key=_place))
+
+
+def _place(one: Candidate) -> tuple[bool, float]:
+    if one.served:
+        return False, float(one.served[0].start)
+    return True, one.cost.nanoseconds if one.cost else float("inf")
 
 
 def _plan(choice: _Choice, catalog: Catalog, candidates: tuple[Candidate, ...]) -> Plan:
-    needs, chosen = choice.needs, choice.chosen
-    assert chosen is not None
-    assert chosen.statistics is not None
-    cost = choice.costs[chosen.name]
-    piece = Piece(chosen.name, needs.interval, needs.partials, chosen.statistics.refreshed)
+    assert choice.way is not None
+    needs, (parts, cost) = choice.needs, choice.way
+    pieces = tuple(
+        Piece(
+            part.projection.name,
+            part.interval,
+            needs.partials,
+            None if part.projection.statistics is None else part.projection.statistics.refreshed,
+        )
+        for part in parts
+    )
     return Plan(
         query=needs.query,
         metrics=needs.metrics,
         interval=needs.interval,
-        pieces=(piece,),
+        pieces=pieces,
         cost=cost,
         groups=choice.groups,
-        memory=memory_of(chosen, needs, choice.groups, cost.rows),
+        memory=memory_of(parts, needs, cost),
         zone=catalog.schema.zone,
         widened=choice.widened,
         version=catalog.version,

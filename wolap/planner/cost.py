@@ -9,6 +9,8 @@ number of groups that p rows fall into, of n possible ones, is estimated as n (1
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import expm1, log1p
 
 from wolap.model.interval import Interval
@@ -18,7 +20,7 @@ from wolap.model.zone import DAY, HOUR, MINUTE, SECOND
 from wolap.planner.eligibility import Needs
 from wolap.planner.plan import Cost
 
-__all__ = ["cost_of", "expected_groups", "group_estimate", "memory_of", "width_of"]
+__all__ = ["Part", "cost_of", "expected_groups", "group_estimate", "memory_of", "nanoseconds_per_row", "width_of"]
 
 NANOSECONDS_PER_PIECE = 30_000.0
 NANOSECONDS_PER_BYTE = 0.15
@@ -95,22 +97,39 @@ def width_of(needs: Needs, catalog: Catalog) -> int:
     return codes + BYTES_OF_NUMBER * len(needs.partials)
 
 
-def cost_of(projection: Projection, needs: Needs, groups: int, width: int) -> Cost:
-    """What it costs to answer from a built projection; `width` is that of `width_of`."""
-    assert projection.statistics is not None
-    rows = projection.statistics.rows_in(needs.asked)
-    if needs.counted:
-        # What keeps a set is dearer to merge than a number; facts keep one for every distinct count.
-        width += (BYTES_OF_SET - BYTES_OF_NUMBER) * len(needs.counted & projection.mergeable)
-    spent = NANOSECONDS_PER_PIECE + rows * width * NANOSECONDS_PER_BYTE + groups * NANOSECONDS_PER_GROUP
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A built projection, and the stretch of the interval that it serves."""
+
+    projection: Projection
+    interval: Interval
+
+
+def cost_of(parts: Iterable[Part], needs: Needs, groups: int, width: int) -> Cost:
+    """What it costs to answer from these parts; `width` is that of `width_of`."""
+    rows, spent = 0, groups * NANOSECONDS_PER_GROUP
+    for part in parts:
+        assert part.projection.statistics is not None
+        read = part.projection.statistics.rows_in(part.interval.intersect(needs.asked))
+        rows += read
+        spent += NANOSECONDS_PER_PIECE + read * nanoseconds_per_row(part.projection, needs, width)
     return Cost(rows, width, groups, spent)
 
 
-def memory_of(projection: Projection, needs: Needs, groups: int, rows: int) -> int:
-    """Bytes at the peak of a run: blocks, results twice (while they are put in order), sets of distinct values."""
-    result = groups * BYTES_OF_NUMBER * (2 * len(needs.partials) + len(needs.query.group) + 2)
-    sets = len(needs.counted & projection.mergeable)
-    return BYTES_OF_BLOCKS + result + (2 * rows * BYTES_OF_NUMBER if sets else 0)
+def nanoseconds_per_row(projection: Projection, needs: Needs, width: int) -> float:
+    """What keeps a set is dearer to merge than a number; facts keep one for every distinct count."""
+    if needs.counted:
+        width += (BYTES_OF_SET - BYTES_OF_NUMBER) * len(needs.counted & projection.mergeable)
+    return width * NANOSECONDS_PER_BYTE
+
+
+def memory_of(parts: Sequence[Part], needs: Needs, cost: Cost) -> int:
+    """Bytes at the peak of a run: blocks, results twice (while they are put in order) and once more for every further
+    piece, sets of distinct values."""
+    copies = len(parts) + 1
+    result = cost.groups * BYTES_OF_NUMBER * (copies * len(needs.partials) + len(needs.query.group) * len(parts) + 2)
+    sets = any(needs.counted & part.projection.mergeable for part in parts)
+    return BYTES_OF_BLOCKS + result + (2 * cost.rows * BYTES_OF_NUMBER if sets else 0)
 
 
 def _code_bytes(members: int) -> int:

@@ -18,7 +18,7 @@ from wolap.model.query import Query, interval_of
 from wolap.model.schema import Schema
 from wolap.planner.plan import Reason
 
-__all__ = ["RULES", "Needs", "is_eligible", "needs_of", "offers", "reasons"]
+__all__ = ["RULES", "Needs", "is_eligible", "may_serve_part", "needs_of", "offers", "reasons"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +215,18 @@ def is_eligible(projection: Projection, needs: Needs) -> bool:
         return False
     rules = _OTHER_RULES if projection.merging.issuperset(needs.metrics) else (*_METRIC_RULES, *_OTHER_RULES)
     return not any(True for rule in rules for _ in rule(projection, needs))
+
+
+def may_serve_part(projection: Projection, needs: Needs) -> bool:
+    """Whether nothing but the interval can be in the way: then whole buckets of it may be a part of the answer (rule
+    10). Metrics must merge, since a group may get rows of several parts."""
+    return (
+        needs.dimensions <= projection.closure
+        and needs.filtered <= projection.closure
+        and projection.merging.issuperset(needs.metrics)
+        and not any(True for _ in _level(projection, needs))
+        and not any(True for _ in _built(projection, needs))
+    )
 
 
 def reasons(projection: Projection, needs: Needs) -> tuple[Reason, ...]:

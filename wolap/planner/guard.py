@@ -14,7 +14,7 @@ from wolap.model.principal import Caps
 from wolap.model.projection import Projection
 from wolap.model.query import Query
 from wolap.model.tree import path_text
-from wolap.planner.cost import memory_of
+from wolap.planner.cost import Part, cost_of, memory_of
 from wolap.planner.eligibility import Needs
 from wolap.planner.plan import Cost, Reason
 
@@ -23,14 +23,17 @@ __all__ = ["over", "too_expensive_text", "too_many_groups_text"]
 Passes = Callable[[Query], bool]
 
 
-def over(projection: Projection, cost: Cost, needs: Needs, caps: Caps) -> Reason | None:
-    """The cap that answering from a projection would break, if any."""
-    if projection.is_facts and caps.facts is not None and cost.rows > caps.facts:
-        text = f"{cost.rows:,} facts to scan, the cap is {caps.facts:,}"
-        return Reason("over_scan_cap", projection.name, text, "a shorter interval")
-    if caps.memory is not None and (memory := memory_of(projection, needs, cost.groups, cost.rows)) > caps.memory:
+def over(parts: Sequence[Part], cost: Cost, needs: Needs, caps: Caps) -> Reason | None:
+    """The cap that answering from these parts would break, if any."""
+    name = " and ".join(part.projection.name for part in parts)
+    if caps.facts is not None:
+        scanned = sum(cost_of((part,), needs, 0, 0).rows for part in parts if part.projection.is_facts)
+        if scanned > caps.facts:
+            text = f"{scanned:,} facts to scan, the cap is {caps.facts:,}"
+            return Reason("over_scan_cap", name, text, "a shorter interval")
+    if caps.memory is not None and (memory := memory_of(parts, needs, cost)) > caps.memory:
         text = f"{memory:,} bytes of memory, the cap is {caps.memory:,}"
-        return Reason("over_memory", projection.name, text, "a shorter interval, or fewer dimensions")
+        return Reason("over_memory", name, text, "a shorter interval, or fewer dimensions")
     return None
 
 

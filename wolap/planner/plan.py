@@ -62,13 +62,15 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One projection that was looked at. `cost` is None where it cannot answer."""
+    """One projection that was looked at. `cost` is None where it cannot answer alone; `served` are the stretches of
+    the interval that a chosen one answers."""
 
     projection: str
     rows: int | None
     reasons: tuple[Reason, ...]
     cost: Cost | None = None
     chosen: bool = False
+    served: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Plan:
         return min(known) if len(known) == len(self.pieces) and known else None
 
     def __str__(self) -> str:
-        head = f"{self._head()}\n" + "\n".join(_candidate_lines(self.candidates))
+        head = f"{self._head()}\n" + "\n".join(_candidate_lines(self))
         return head.rstrip("\n")
 
     def _head(self) -> str:
@@ -117,16 +119,23 @@ class Plan:
         return " · ".join((group, ", ".join(self.metrics), *filters, self._interval()))
 
     def _interval(self) -> str:
-        if self.interval == EVERYTHING:
-            return "all time"
-        start, end = self.interval.start, self.interval.end
-        first = "" if start == EVERYTHING.start else f"from {moment_text(start, self.zone)}"
-        last = "" if end == EVERYTHING.end else f"until {moment_text(end, self.zone)}"
-        return " ".join(filter(None, (first, last, "(widened to what is stored)" if self.widened else "")))
+        return f"{_stretch(self.interval, self.zone)}{' (widened to what is stored)' if self.widened else ''}"
 
 
-def _candidate_lines(candidates: tuple[Candidate, ...]) -> list[str]:
-    """A line for each candidate, below it one for each reason with what would remove it."""
+def _stretch(interval: Interval, zone: Zone) -> str:
+    """An interval as `from … until …`."""
+    if interval == EVERYTHING:
+        return "all time"
+    start, end = interval.start, interval.end
+    first = "" if start == EVERYTHING.start else f"from {moment_text(start, zone)}"
+    last = "" if end == EVERYTHING.end else f"until {moment_text(end, zone)}"
+    return " ".join(filter(None, (first, last)))
+
+
+def _candidate_lines(plan: Plan) -> list[str]:
+    """A line for each candidate, below it the stretch that it serves where that is not all, and one for each reason
+    with what would remove it."""
+    candidates = plan.candidates
     width = min(max((len(candidate.projection) for candidate in candidates), default=0), _WIDEST_NAME)
     lines = []
     for candidate in candidates:
@@ -134,6 +143,8 @@ def _candidate_lines(candidates: tuple[Candidate, ...]) -> list[str]:
         rows = "not built" if candidate.rows is None else f"{candidate.rows:,} rows"
         spent = "" if candidate.cost is None else f"   {candidate.cost.nanoseconds / 1e6:.3g} ms estimated"
         lines.append(f"{mark} {candidate.projection:<{width}} {rows:>15}{spent}")
+        if candidate.served != (plan.interval,):
+            lines += [f"    serves {_stretch(stretch, plan.zone)}" for stretch in candidate.served]
         for reason in candidate.reasons:
             remedy = f" → {reason.remedy}" if reason.remedy else ""
             fits = len(reason.text) + len(remedy) <= _WIDEST_REASON
