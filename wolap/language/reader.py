@@ -21,9 +21,9 @@ from urllib.parse import unquote_to_bytes
 
 from wolap.errors import SHOWN_INPUT, NotAllowed, QueryError, UnknownResource, may_hold_credential, nearest, quote
 from wolap.model.forest import Forest
-from wolap.model.interval import Moment, instant_of
+from wolap.model.interval import Moment, instant_of, read_moment
 from wolap.model.principal import Principal
-from wolap.model.query import Filter, Query, check_interval, conjunction, not_filterable, read_bound, settle_filter
+from wolap.model.query import Filter, Query, check_interval, conjunction, no_bound, not_filterable, settle_filter
 from wolap.model.schema import RESERVED, Schema
 from wolap.model.span import default_start
 from wolap.model.tree import Path, path_text
@@ -270,11 +270,10 @@ def _read_instant(target: Target, name: str, schema: Schema) -> int | None:
     text = _only(target, name)
     if text is None:
         return None
-    moment = read_bound(name, text)
     try:
-        return moment.instant(schema.zone)
+        return read_moment(text).instant(schema.zone)
     except ValueError as error:
-        raise QueryError(f"{name} {quote(text)} is {error}") from None
+        raise no_bound(name, text, error) from None
 
 
 def _read_metrics(target: Target, path: Path, forest: Forest, schema: Schema) -> list[str] | None:

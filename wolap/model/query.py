@@ -24,8 +24,8 @@ __all__ = [
     "check_interval",
     "conjunction",
     "interval_of",
+    "no_bound",
     "not_filterable",
-    "read_bound",
     "settle",
     "settle_filter",
 ]
@@ -83,15 +83,14 @@ class Query:
         steps = read_path(path) if isinstance(path, str) else tuple(path)
         more = (include,) if isinstance(include, str) else include
         named = (metrics,) if isinstance(metrics, str) else metrics
-        said = tuple(Filter(name, _values(name, values)) for name, values in where.items()) if where else ()
-        if where_not:
-            said += tuple(Filter(name, _values(name, values), True) for name, values in where_not.items())
+        if where or where_not:
+            filters = (*_said(where, False), *_said(where_not, True), *filters)
         assign = object.__setattr__
         assign(self, "path", steps)
         assign(self, "include", tuple([name for name in dict.fromkeys(more) if name not in steps]) if more else ())
-        assign(self, "filters", (*said, *filters))
-        assign(self, "start", start if start is None or isinstance(start, Moment) else read_bound("start", start))
-        assign(self, "end", end if end is None or isinstance(end, Moment) else read_bound("end", end))
+        assign(self, "filters", tuple(filters))
+        assign(self, "start", start if start is None or isinstance(start, Moment) else _bound("start", start))
+        assign(self, "end", end if end is None or isinstance(end, Moment) else _bound("end", end))
         assign(self, "metrics", None if named is None else tuple(dict.fromkeys(named)))
         assign(self, "limit", limit)
 
@@ -136,6 +135,10 @@ def _with(query: Query, **changes: object) -> Query:
 _FIELDS = tuple(Query.__dataclass_fields__)
 
 
+def _said(members: Mapping[str, Values] | None, exclude: bool) -> Iterable[Filter]:
+    return (Filter(name, _values(name, values), exclude) for name, values in (members or {}).items())
+
+
 def _values(dimension: str, values: Values) -> frozenset[Member]:
     if isinstance(values, _SCALARS):
         return frozenset((values,))
@@ -145,12 +148,17 @@ def _values(dimension: str, values: Values) -> frozenset[Member]:
     return members
 
 
-def read_bound(name: str, value: str | date) -> Moment:
+def _bound(name: str, value: str | date) -> Moment:
     """A `start` or `end` as somebody gave it. Raises QueryError for what is no date."""
     try:
         return Moment.of(value)
     except ValueError as error:
-        raise QueryError(f"{name} {quote(str(value))} is {error}") from None
+        raise no_bound(name, str(value), error) from None
+
+
+def no_bound(name: str, text: str, error: ValueError) -> QueryError:
+    """The refusal of a `start` or `end` that is no date, or not one of those that there are (W15)."""
+    return QueryError(f"{name} {quote(text)} is {error}")
 
 
 def conjunction(filters: Iterable[Filter]) -> tuple[Filter, ...]:
