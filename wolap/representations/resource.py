@@ -10,11 +10,10 @@ from wolap.engine.execute import Report
 from wolap.engine.members import Members
 from wolap.language.writer import filter_texts, write_path, write_query
 from wolap.model.forest import Forest
-from wolap.model.interval import Interval
+from wolap.model.interval import Interval, moment_text
 from wolap.model.query import Filter, Query
 from wolap.model.schema import Schema
 from wolap.model.tree import Path
-from wolap.model.zone import to_datetime
 
 __all__ = ["Answer", "Link", "Resource", "Surroundings", "describe", "file_name"]
 
@@ -107,9 +106,10 @@ def file_name(resource: Resource) -> str:
     """
     query, schema = resource.query, resource.schema
     parts = []
-    if query.start is not None and query.end is not None:
-        bounds = (query.start.microseconds, query.end.microseconds)
-        parts += [to_datetime(schema.zone.local(bound)).date().isoformat() for bound in bounds]
+    if query.start is not None or query.end is not None:
+        # Of an interval that is open on one side the other has no date.
+        bounds = (query.start, query.end)
+        parts += ["" if bound is None else moment_text(bound.microseconds, schema.zone)[:10] for bound in bounds]
     if values := filter_texts(query, schema):
         parts.append(_safe(",".join(values))[:100])
     if query.limit is not None:

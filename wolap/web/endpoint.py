@@ -20,6 +20,7 @@ from wolap.errors import Cancelled, NotAllowed, QueryError, UnknownResource, Uns
 from wolap.language.reader import Location, Target, locate, read_format, read_query, split_target
 from wolap.model.principal import EVERYONE, Principal
 from wolap.model.query import settle_filter
+from wolap.model.schema import Schema
 from wolap.model.tree import Path, path_text
 from wolap.planner.choose import is_answerable
 from wolap.planner.plan import Plan
@@ -43,7 +44,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
 )
 
 # What goes with a status whatever its cause.
-_HEADERS_OF = {406: (("Vary", "Accept"),), 503: (("Retry-After", "1"),)}
+_HEADERS_OF = {503: (("Retry-After", "1"),)}
 
 _log = logging.getLogger("wolap")
 
@@ -107,7 +108,7 @@ class Endpoint:
     def explain(self, target: str, now: datetime, principal: Principal = EVERYONE) -> Plan:
         """The plan of a target with every candidate. Raises QueryError for a target that would be refused."""
         split = split_target(target)
-        cube, location = self._locate(split)
+        cube, location = self._locate(split, principal)
         query = read_query(split, location, cube.schema, principal, now)
         negotiate(location.extension, read_format(split), None)
         snapshot = cube.snapshot
@@ -121,23 +122,26 @@ class Endpoint:
         body = INDEX_FORMATS[choice.format][1](self._entries(request), f"{request.root}/")
         return Response(200, tuple(_headers(choice, body)), body)
 
-    def _entries(self, request: Request) -> list[Entry]:
+    def _served(self, principal: Principal) -> list[Schema]:
         """The cubes that have a tree for the caller."""
         schemas = [cube.schema for cube in self.cubes]
+        return [schema for schema in schemas if schema.forest(principal.audience).trees]
+
+    def _entries(self, request: Request) -> list[Entry]:
+        audience = request.principal.audience
         return [
             Entry(
                 request.root + schema.base,
                 schema.name,
                 schema.title or schema.name,
                 schema.description,
-                tuple(child[-1] for child in forest.children(())),
+                tuple(child[-1] for child in schema.forest(audience).children(())),
             )
-            for schema in schemas
-            if (forest := schema.forest(request.principal.audience)).trees
+            for schema in self._served(request.principal)
         ]
 
     def _report(self, request: Request, target: Target, now: datetime) -> Response:
-        cube, location = self._locate(target)
+        cube, location = self._locate(target, request.principal)
         snapshot, principal = cube.snapshot, request.principal
         query = read_query(target, location, snapshot.catalog.schema, principal, now)
         choice = negotiate(location.extension, read_format(target), request.headers.get("accept"))
@@ -169,13 +173,13 @@ class Endpoint:
             headers.append(("Server-Timing", _timing(answer, perf_counter() - aggregated)))
         return Response(200, tuple(headers), body)
 
-    def _locate(self, target: Target) -> tuple[Cube, Location]:
+    def _locate(self, target: Target, principal: Principal) -> tuple[Cube, Location]:
         located = [(cube, location) for cube in self.cubes if (location := locate(target, cube.schema)) is not None]
         if located:
             # The longest base wins: what is left of the path is shortest.
             return min(located, key=lambda found: len(found[1].path))
         asked = "/" + path_text(target.segments)
-        bases = [cube.schema.base for cube in self.cubes]
+        bases = [schema.base for schema in self._served(principal)]
         served = f"cubes are at {nearest(asked, bases)}" if bases else "no cube is served at all"
         raise UnknownResource(f"nothing is served at {quote(asked)}; {served}")
 
@@ -263,6 +267,7 @@ def _refusal(status: int, text: str, *headers: tuple[str, str]) -> Response:
 def _failure(error: Exception) -> Response:
     for kind, status in STATUSES:
         if isinstance(error, kind):
-            return _refusal(status, str(error), *_HEADERS_OF.get(status, ()))
+            hung_on = (("Vary", "Accept"),) if isinstance(error, UnsupportedFormat) and error.by_header else ()
+            return _refusal(status, str(error), *hung_on, *_HEADERS_OF.get(status, ()))
     _log.error("a request failed by a fault of ours", exc_info=error)
     return _refusal(500, "an error of this server; its log has the details")
