@@ -14,9 +14,7 @@ __all__ = ["Element", "Form", "Page", "read_page"]
 VOID = frozenset({"meta", "link", "input", "option"})
 BARE = frozenset({"checked", "required", "open"})
 KNOWN = frozenset(
-    "html head meta title link style body a main nav ol ul li span h1 p section b bdi form label input datalist option "
-    "button fieldset legend details summary figure figcaption svg desc g rect text line polyline circle div table "
-    "caption thead tbody tr th td dl dt dd code footer".split()
+    ["html", "head", "meta", "title", "link", "style", "body", "a", "main", "nav", "ol", "ul", "li", "span", "h1", "p", "section", "b", "bdi", "form", "label", "input", "datalist", "option", "button", "fieldset", "legend", "details", "summary", "figure", "figcaption", "svg", "desc", "g", "rect", "text", "line", "polyline", "circle", "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd", "code", "footer"]
 )
 _TAG = re.compile(r'<[a-z][a-z0-9]*(?: [a-zA-Z:-]+(?:="[^"<>]*")?)*/?>')
 _REFERENCE = re.compile(r"&(?!(?:amp|lt|gt|quot|#\d{1,3});)")

@@ -709,7 +709,7 @@ def test_words_are_explained() -> None:
     page = page_of(endpoint, "/told/d/quiet")
     assert words_of(page) == ["d d", "Rows rows"]
     assert (
-        page.root.one("dd", **{})
+        page.root.one("dd")
         if False
         else [one.text for one in page.root.all("dd")]
         == [

@@ -20,8 +20,10 @@ from wolap.model.tree import path_text, read_path
 
 __all__ = [
     "Filter",
+    "Order",
     "Query",
     "check_interval",
+    "check_order",
     "conjunction",
     "interval_of",
     "no_bound",
@@ -46,6 +48,22 @@ class Filter:
         return f"{self.dimension} {'not in' if self.exclude else 'in'} ({shown})"
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What records are put in order by, a dimension or a metric of the report: from the least on, or `descending`."""
+
+    name: str
+    descending: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Order:
+        """`clients`, or `-clients` for descending (W70)."""
+        return cls(text.removeprefix("-"), text.startswith("-"))
+
+    def __str__(self) -> str:
+        return f"{'-' * self.descending}{self.name}"
+
+
 Values = Member | Iterable[Member]
 
 
@@ -56,7 +74,9 @@ class Query:
     `path` names the dimensions to group by (`"year/month"`, or a tuple), `include` more of them that follow it;
     `where` and `where_not` keep or drop members, one or several for a dimension; `start` and `end` bound the time,
     half-open, as ISO 8601 text or dates; `metrics` None takes what the default projection offers (W21); `limit` None is
-    no limit. Raises QueryError for a date that is none and for a filter without a value.
+    no limit. `order` names dimensions and metrics to order by, `-` before a name for descending, what has no value
+    last; equals, and all records without it, are in the order of W24. `offset` skips that many records before `limit`
+    is counted. Raises QueryError for a date that is none and for a filter without a value.
     """
 
     path: tuple[str, ...]
@@ -66,6 +86,8 @@ class Query:
     end: Moment | None
     metrics: tuple[str, ...] | None
     limit: int | None
+    order: tuple[Order, ...]
+    offset: int
 
     def __init__(
         self,
@@ -79,6 +101,8 @@ class Query:
         metrics: str | Iterable[str] | None = None,
         limit: int | None = None,
         filters: Iterable[Filter] = (),
+        order: str | Iterable[str | Order] = (),
+        offset: int = 0,
     ) -> None:
         steps = read_path(path) if isinstance(path, str) else tuple(path)
         more = (include,) if isinstance(include, str) else include
@@ -93,6 +117,8 @@ class Query:
         assign(self, "end", end if end is None or isinstance(end, Moment) else _bound("end", end))
         assign(self, "metrics", None if named is None else tuple(dict.fromkeys(named)))
         assign(self, "limit", limit)
+        assign(self, "order", _orders(order) if order else ())
+        assign(self, "offset", offset)
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -112,6 +138,10 @@ class Query:
         """The same query over another interval."""
         return _with(self, start=start, end=end)
 
+    def skipping(self, offset: int) -> Query:
+        """The same query from another record on."""
+        return _with(self, offset=offset)
+
     def along(self, path: tuple[str, ...]) -> Query:
         """The same question of another path."""
         return _with(self, path=path, include=())
@@ -120,6 +150,7 @@ class Query:
         parts = [path_text(self.group) or "totals"]
         parts += [", ".join(self.metrics)] if self.metrics else []
         parts += [str(predicate) for predicate in self.filters]
+        parts += [f"by {', '.join(map(str, self.order))}"] if self.order else []
         return " · ".join(parts)
 
 
@@ -133,6 +164,15 @@ def _with(query: Query, **changes: object) -> Query:
 
 
 _FIELDS = tuple(Query.__dataclass_fields__)
+
+
+def _orders(order: str | Iterable[str | Order]) -> tuple[Order, ...]:
+    """What to order by; of one name twice the first decides."""
+    found: dict[str, Order] = {}
+    for one in (order,) if isinstance(order, str) else order:
+        read = Order.parse(one) if isinstance(one, str) else one
+        found.setdefault(read.name, read)
+    return tuple(found.values())
 
 
 def _said(members: Mapping[str, Values] | None, exclude: bool) -> Iterable[Filter]:
@@ -200,10 +240,23 @@ def settle(query: Query, schema: Schema) -> Query:
         check_interval(start.microseconds, end.microseconds, schema)
     if query.limit is not None and query.limit < 1:
         raise QueryError(f"limit {query.limit} is below 1; give a whole number from 1, or none")
+    if query.offset < 0:
+        raise QueryError(f"offset {query.offset} is below 0; give the number of records to skip")
     if not query.filters and start is query.start and end is query.end:
         return query
     filters = conjunction([settle_filter(predicate, schema) for predicate in query.filters])
     return _with(query, filters=filters, start=start, end=end)
+
+
+def check_order(query: Query, metrics: tuple[str, ...]) -> None:
+    """Raises QueryError where a report of these metrics would be put in order by what it does not show (W70)."""
+    shown = (*query.group, *metrics)
+    for one in query.order:
+        if one.name not in shown:
+            raise QueryError(
+                f"the report does not show {quote(one.name)}, so it is not put in order by it; it shows "
+                f"{nearest(one.name, shown)}"
+            )
 
 
 def check_interval(start: int, end: int, schema: Schema) -> None:

@@ -16,7 +16,7 @@ from wolap.model.interval import Interval, Moment
 from wolap.model.level import INSTANT, LEVELS
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import Catalog
-from wolap.model.query import Query, settle, settle_filter
+from wolap.model.query import Query, check_order, settle, settle_filter
 from wolap.model.tree import Path, path_text
 from wolap.planner.cost import Part, cost_of, group_estimate, memory_of, width_of
 from wolap.planner.cover import cover, may_be_cut
@@ -53,6 +53,8 @@ def plan_query(
     if principal.filters:
         settled = settled.restrict(settle_filter(implied, catalog.schema) for implied in principal.filters)
     metrics = settled.metrics or default_metrics(settled, catalog, among)
+    if settled.order:
+        check_order(settled, metrics)
     caps = catalog.caps.stricter(principal.caps)
     choice = _choose(needs_of(settled, catalog, metrics), catalog, caps)
     if choice.way is None:

@@ -15,7 +15,7 @@ from wolap.model.query import Filter, Query
 from wolap.model.schema import Schema
 from wolap.model.tree import Path
 
-__all__ = ["Answer", "Link", "Resource", "Surroundings", "describe", "file_name"]
+__all__ = ["Answer", "Link", "Resource", "Surroundings", "describe", "file_name", "next_page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,15 @@ def describe(result: Result, schema: Schema, surroundings: Surroundings = NOWHER
 
 def _name(path: Path, schema: Schema) -> str:
     return path[-1] if path else schema.name
+
+
+def next_page(resource: Resource) -> str | None:
+    """The address of the records that follow, where the cube has offsets and there are more (W71)."""
+    query, report = resource.query, resource.report
+    offset = query.offset + report.rows
+    if "offset" not in resource.schema.extensions or not report.rows or offset >= report.total:
+        return None
+    return resource.surroundings.root + write_query(query.skipping(offset), resource.schema)
 
 
 def file_name(resource: Resource) -> str:

@@ -26,7 +26,7 @@ from wolap.planner.choose import is_answerable
 from wolap.planner.plan import Plan
 from wolap.representations.index_page import INDEX_FORMATS, Entry
 from wolap.representations.page_style import POLICY
-from wolap.representations.resource import Answer, Surroundings, describe, file_name
+from wolap.representations.resource import Answer, Surroundings, describe, file_name, next_page
 from wolap.web.negotiation import FORMATS, Choice, negotiate
 
 __all__ = ["ALLOWED", "STATUSES", "Endpoint", "Request", "Response"]
@@ -167,6 +167,8 @@ class Endpoint:
         headers = _headers(choice, body)
         if choice.media_type == "text/csv":
             headers.append(("Content-Disposition", f'attachment; filename="{file_name(resource)}.csv"'))
+        if following := next_page(resource):
+            headers.append(("Link", f'<{following}>; rel="next"'))
         headers.append(("Wolap-Rows", f"{len(result)}/{result.total}"))
         if answer is not None:
             headers.append(("Wolap-Projection", ", ".join(pieces)))
