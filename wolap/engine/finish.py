@@ -13,7 +13,7 @@ from wolap.errors import MetricOverflow
 from wolap.model.aggregate import AGGREGATES, Partial
 from wolap.model.schema import Schema
 
-__all__ = ["MetricColumn", "finish_metrics"]
+__all__ = ["MetricColumn", "as_floats", "finish_metrics"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +60,7 @@ def _plain(name: str, series: Series, output: pa.DataType) -> MetricColumn:
 def _quotient(name: str, above: MetricColumn, below: MetricColumn) -> MetricColumn:
     """One column divided by another. A duration by a number stays a duration, in its own unit."""
     stays = pa.types.is_duration(above.type) and not pa.types.is_duration(below.type)
-    dividend, divisor = above.values.astype(np.float64) if stays else _as_floats(above), _as_floats(below)
+    dividend, divisor = above.values.astype(np.float64) if stays else as_floats(above), as_floats(below)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         values = dividend / divisor
     valid = np.isfinite(values)
@@ -80,7 +80,7 @@ def _whole_duration(column: MetricColumn) -> MetricColumn:
     return replace(column, values=np.rint(column.values).astype(np.int64))
 
 
-def _as_floats(column: MetricColumn) -> np.ndarray:
+def as_floats(column: MetricColumn) -> np.ndarray:
     """Decimals as what their digits stand for, durations in seconds."""
     floats = column.values.astype(np.float64)
     if pa.types.is_decimal(column.type) and column.type.scale:

@@ -40,19 +40,22 @@ class Surroundings:
     """What a report stands in: where its caller may go, and what they have said themselves.
 
     `can_follow` tells of a path of the `forest` whether it answers (W48); `root` is what a server has mounted the cube
-    under. A page for people also wants to know which reserved keys were `said` and not filled in, what the caller's
-    `implied` filters are, which `members` it may suggest, between which instants facts lie (`span`), and what the
-    `answer` came from, where that may be told.
+    under. A page for people also wants to know which reserved keys were `said` and not filled in, which `filters`, what
+    the caller's `implied` filters are, which `members` it may suggest, between which instants facts lie (`span`), and
+    what the `answer` came from, where that may be told. `answers` tells of an address with a query string, without its
+    root, whether it answers for just the interval that it says; None where all of them do.
     """
 
     forest: Forest
     can_follow: Callable[[Path], bool]
     root: str = ""
     said: frozenset[str] = frozenset()
+    filters: tuple[Filter, ...] = ()
     implied: tuple[Filter, ...] = ()
     members: Mapping[str, Members] = field(default_factory=dict)
     span: Interval | None = None
     answer: Answer | None = None
+    answers: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,7 +19,7 @@ from wolap.cube import Cube, Snapshot
 from wolap.errors import Cancelled, NotAllowed, QueryError, UnknownResource, UnsupportedFormat, nearest, quote
 from wolap.language.reader import Location, Target, locate, read_format, read_query, split_target
 from wolap.model.principal import EVERYONE, Principal
-from wolap.model.query import settle_filter
+from wolap.model.query import Filter, settle_filter
 from wolap.model.schema import Schema
 from wolap.model.tree import Path, path_text
 from wolap.planner.choose import is_answerable
@@ -158,7 +158,7 @@ class Endpoint:
         aggregated = perf_counter()
         pieces = tuple(piece.projection for piece in plan.pieces)
         answer = Answer(pieces, planned - began, aggregated - planned) if principal.may_explain else None
-        surroundings = _surroundings(snapshot, request, frozenset(target.reserved), answer, now)
+        surroundings = _surroundings(snapshot, request, frozenset(target.reserved), query.filters, answer, now)
         resource = describe(result, snapshot.catalog.schema, surroundings)
         if len(resource.href) > LONGEST_TARGET:
             text = "the target, with all that it leaves unsaid, is longer than"
@@ -194,29 +194,59 @@ def _offered(snapshot: Snapshot, path: Path, principal: Principal) -> tuple[str,
 
 
 def _surroundings(
-    snapshot: Snapshot, request: Request, said: frozenset[str], answer: Answer | None, now: datetime
+    snapshot: Snapshot,
+    request: Request,
+    said: frozenset[str],
+    filters: tuple[Filter, ...],
+    answer: Answer | None,
+    now: datetime,
 ) -> Surroundings:
     """Where a report stands for its caller. Members are only suggested to those who may see all of them."""
     principal, catalog = request.principal, snapshot.catalog
     schema = catalog.schema
+    sees_all = not principal.filters
     return Surroundings(
-        schema.forest(principal.audience),
-        lambda path: _can_follow(snapshot, path, principal, now),
-        request.root,
-        said,
-        principal.filters and tuple(settle_filter(implied, schema) for implied in principal.filters),
-        {} if principal.filters else snapshot.dictionaries.members,
-        None if principal.filters else catalog.span,
-        answer,
+        forest=schema.forest(principal.audience),
+        can_follow=lambda path: _can_follow(snapshot, path, principal, now),
+        root=request.root,
+        said=said,
+        filters=filters,
+        implied=tuple(settle_filter(implied, schema) for implied in principal.filters),
+        members=snapshot.dictionaries.members if sees_all else {},
+        span=catalog.span if sees_all else None,
+        answer=answer,
+        answers=None
+        if _answers_all(snapshot, principal)
+        else lambda target: _answers(snapshot, target, principal, now),
     )
+
+
+def _answers_all(snapshot: Snapshot, principal: Principal) -> bool:
+    """Whether no report can be refused: the facts can answer anything, and nothing bounds them."""
+    caps = snapshot.catalog.caps.stricter(principal.caps)
+    return not snapshot.catalog.strict and (caps.groups, caps.facts, caps.memory) == (None, None, None)
+
+
+def _answers(snapshot: Snapshot, target: str, principal: Principal, now: datetime) -> bool:
+    """Whether a target answers, and for just the interval that it says."""
+    schema = snapshot.catalog.schema
+    split = split_target(target)
+    location = locate(split, schema)
+    if location is None:
+        return False
+    try:
+        query = read_query(split, location, schema, principal, now)
+        plan = snapshot.plan(query, principal, among=_offered(snapshot, location.path, principal))
+    except QueryError:
+        return False
+    return not plan.widened
 
 
 def _can_follow(snapshot: Snapshot, path: Path, principal: Principal, now: datetime) -> bool:
     catalog = snapshot.catalog
-    caps = catalog.caps.stricter(principal.caps)
     among = _offered(snapshot, path, principal)
-    if not catalog.strict and (caps.groups, caps.facts, caps.memory) == (None, None, None):
-        return bool(among)  # The facts can answer anything, and nothing bounds them.
+    if _answers_all(snapshot, principal):
+        return bool(among)
     if not is_answerable(path, catalog, among):
         return False
     query = read_query(Target((), ()), Location(path, None), catalog.schema, principal, now)
