@@ -9,9 +9,10 @@ to the log.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from json import dumps
 from threading import Event
 from time import perf_counter
 
@@ -23,13 +24,14 @@ from wolap.model.query import Filter, settle_filter
 from wolap.model.schema import Schema
 from wolap.model.tree import Path, path_text
 from wolap.planner.choose import is_answerable
+from wolap.planner.explanation import explanation
 from wolap.planner.plan import Plan
 from wolap.representations.index_page import INDEX_FORMATS, Entry
 from wolap.representations.page_style import POLICY
 from wolap.representations.resource import Answer, Surroundings, describe, file_name, next_page
 from wolap.web.negotiation import FORMATS, Choice, negotiate
 
-__all__ = ["ALLOWED", "STATUSES", "Endpoint", "Request", "Response"]
+__all__ = ["ALLOWED", "EXPLANATIONS", "STATUSES", "Endpoint", "Request", "Response"]
 
 ALLOWED = ("GET", "HEAD", "OPTIONS")
 LONGEST_TARGET = 16 * 1024
@@ -42,6 +44,12 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (QueryError, 400),
     (Cancelled, 503),
 )
+
+# Instead of a report its plan, to callers with that right: what it is asked for by, and how it is written.
+EXPLANATIONS: dict[str, Callable[[Plan], str]] = {
+    "application/vnd.wolap.plan+json": lambda plan: dumps(explanation(plan), ensure_ascii=False),
+    "text/vnd.wolap.plan": lambda plan: f"{plan}\n",
+}
 
 # What goes with a status whatever its cause.
 _HEADERS_OF = {503: (("Retry-After", "1"),)}
@@ -143,8 +151,11 @@ class Endpoint:
     def _report(self, request: Request, target: Target, now: datetime) -> Response:
         cube, location = self._locate(target, request.principal)
         snapshot, principal = cube.snapshot, request.principal
+        accept = request.headers.get("accept")
+        if location.extension is None and principal.may_explain and accept in EXPLANATIONS:
+            return _explained(self.explain(request.target, now, principal), accept)
         query = read_query(target, location, snapshot.catalog.schema, principal, now)
-        choice = negotiate(location.extension, read_format(target), request.headers.get("accept"))
+        choice = negotiate(location.extension, read_format(target), accept)
         among = _offered(snapshot, location.path, principal)
         if not is_answerable(location.path, snapshot.catalog, among):
             raise UnknownResource(
@@ -274,6 +285,11 @@ def _headers(choice: Choice, body: bytes) -> list[tuple[str, str]]:
     if choice.format == "html":
         headers += [("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer")]
     return headers
+
+
+def _explained(plan: Plan, media_type: str) -> Response:
+    body = EXPLANATIONS[media_type](plan).encode()
+    return Response(200, tuple(_headers(Choice("plan", media_type, by_header=True), body)), body)
 
 
 def _timing(answer: Answer, serialize: float) -> str:
