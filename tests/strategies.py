@@ -7,7 +7,7 @@ the clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from math import isnan
@@ -37,6 +37,7 @@ from wolap import (
     ratio,
     total,
 )
+from wolap.model.filter import metric_filters
 from wolap.model.level import LEVELS
 
 __all__ = ["World", "arrangements", "projections", "queries", "worlds"]
@@ -155,7 +156,9 @@ def dimension_lists(draw: DrawFn) -> tuple[list[Dimension], dict[str, str]]:
     parents = [draw(st.booleans()) for _ in names[1:]] + [False]
     above = [*names[1:], None]
     dimensions = [
-        Dimension(name, f"{name}_column", parent=parent if has else None)
+        Dimension(
+            name, f"{name}_column", parent=parent if has else None, kind=dict(zip(names, kinds, strict=True))[name]
+        )
         for name, parent, has in zip(names, above, parents, strict=True)
     ]
     return dimensions, dict(zip(names, kinds, strict=True))
@@ -167,10 +170,24 @@ def metric_sets(draw: DrawFn, dimensions: list[Dimension]) -> dict[str, Metric]:
     chosen = draw(st.sets(st.sampled_from(sorted(METRICS)), min_size=1, max_size=8))
     needed = {operand for name in chosen for operand in METRICS[name].operands}
     found = {name: METRICS[name] for name in METRICS if name in chosen | needed}
+    for name in draw(st.sets(st.sampled_from(sorted(found)), max_size=3)):
+        if not found[name].operands:
+            found[name] = replace(found[name], filters=draw(metric_conditions(dimensions)))
     first = dimensions[0]
     if draw(st.booleans()):
         found["members"] = distinct(first.column, determines=[first.parent] if first.parent else [])
     return found
+
+
+@st.composite
+def metric_conditions(draw: DrawFn, dimensions: list[Dimension]) -> tuple[Filter, ...]:
+    """What a metric may be told to count: members of one or two dimensions, or all but some."""
+    said: list[dict[str, list[Any]]] = [{}, {}]
+    for dimension in draw(st.lists(st.sampled_from(dimensions), min_size=1, max_size=2)):
+        members = [value for value in ALPHABETS[dimension.kind][1] if not is_missing(value)]
+        values = st.lists(st.sampled_from([None, *members, UNKNOWN[dimension.kind]]), min_size=1, max_size=4)
+        said[draw(st.integers(0, 1))][dimension.name] = draw(values)
+    return metric_filters(*said)
 
 
 @st.composite

@@ -39,6 +39,11 @@ METRICS = {
     "average": mean("lines"),
     "authors": distinct("author"),
     "customers": distinct("customer", determines=["city"]),
+    "failed": count(where={"folder": "failed"}),
+    "failed_too": count(where={"folder": ["failed"]}),
+    "not_failed": count(where_not={"folder": "failed"}),
+    "failed_authors": distinct("author", where={"folder": "failed"}),
+    "failed_customers": distinct("customer", where={"folder": "failed"}),
     "lines_per_commit": ratio("lines", "commits"),
     "lines_per_author": ratio("lines", "authors"),
 }

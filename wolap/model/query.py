@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import date
 
 from wolap.errors import QueryError, nearest, quote
+from wolap.model.filter import SCALARS, Filter, Values
 from wolap.model.interval import EVERYTHING, Interval, Moment, moment_text
 from wolap.model.member import Member, canonical_member, member_text
 from wolap.model.schema import Dimension, Schema
@@ -29,24 +29,6 @@ __all__ = [
     "settle",
     "settle_filter",
 ]
-
-_SCALARS = (str, int, float, Decimal, date, timedelta, type(None))
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """`dimension IN values`, or NOT IN where `exclude` is set. None among the values is the null member."""
-
-    dimension: str
-    values: frozenset[Member]
-    exclude: bool = False
-
-    def __str__(self) -> str:
-        shown = ", ".join(sorted("null" if value is None else str(value) for value in self.values)[:8])
-        return f"{self.dimension} {'not in' if self.exclude else 'in'} ({shown})"
-
-
-Values = Member | Iterable[Member]
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -137,7 +119,7 @@ _FIELDS = tuple(Query.__dataclass_fields__)
 
 
 def _values(dimension: str, values: Values) -> frozenset[Member]:
-    if isinstance(values, _SCALARS):
+    if isinstance(values, SCALARS):
         return frozenset((values,))
     members = frozenset(values)
     if not members:

@@ -1,0 +1,40 @@
+"""One metric as an expression of polars, by what it means: no partials, nothing merged."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from wolap.model.member import read_member
+from wolap.model.schema import Schema
+
+__all__ = ["counts", "expression"]
+
+
+def counts(schema: Schema, frame: pl.DataFrame, name: str) -> pl.Series:
+    """Which rows a metric's filters leave, by looking each member up."""
+    kept = pl.Series([True] * len(frame), dtype=pl.Boolean)
+    for one in schema.metrics[name].filters:
+        kind = schema.dimension(one.dimension).kind
+        members = {value if value is None else read_member(kind, value) for value in one.values}
+        kept &= pl.Series([(value in members) != one.exclude for value in frame[one.dimension]], dtype=pl.Boolean)
+    return kept
+
+
+def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
+    """The aggregation over columns `input#` and `metric?`."""
+    metric = schema.metrics[name]
+    if metric.function == "ratio":
+        above, below = (expression(schema, types, operand).cast(pl.Float64) for operand in metric.operands)
+        return pl.when(below != 0).then(above / below)
+    kept = pl.col(f"{name}?")
+    if metric.column is None:
+        return kept.sum().cast(pl.Int64)
+    dtype = types[f"{metric.column}#"]
+    column = pl.col(f"{metric.column}#").filter(kept)
+    column = column.cast(pl.Int128) if dtype == pl.Boolean or dtype.is_integer() else column
+    total = pl.when(column.count() > 0).then(column.sum())
+    if metric.function == "mean" and dtype == pl.Duration:
+        return (total.cast(pl.Int64) / column.count()).round(mode="half_to_even").cast(pl.Int64).cast(dtype)
+    found = {"count": column.count(), "sum": total, "min": column.min(), "max": column.max()}
+    found |= {"mean": total.cast(pl.Float64) / column.count(), "distinct": column.drop_nulls().n_unique()}
+    return found[metric.function]
