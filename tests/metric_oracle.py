@@ -26,15 +26,20 @@ def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
     if metric.function == "ratio":
         above, below = (expression(schema, types, operand).cast(pl.Float64) for operand in metric.operands)
         return pl.when(below != 0).then(above / below)
+    if metric.function == "derived":
+        names = {operand: expression(schema, types, operand) for operand in metric.operands}
+        # The texts of the strategies mean the same in Python.
+        found = eval(metric.expression, {}, names)
+        return pl.when(found.cast(pl.Float64).is_finite()).then(found)
     kept = pl.col(f"{name}?")
     if metric.column is None:
-        return kept.sum().cast(pl.Int64)
+        return kept.sum().cast(pl.Int128)
     dtype = types[f"{metric.column}#"]
     column = pl.col(f"{metric.column}#").filter(kept)
     column = column.cast(pl.Int128) if dtype == pl.Boolean or dtype.is_integer() else column
     total = pl.when(column.count() > 0).then(column.sum())
     if metric.function == "mean" and dtype == pl.Duration:
         return (total.cast(pl.Int64) / column.count()).round(mode="half_to_even").cast(pl.Int64).cast(dtype)
-    found = {"count": column.count(), "sum": total, "min": column.min(), "max": column.max()}
+    found = {"count": column.count().cast(pl.Int128), "sum": total, "min": column.min(), "max": column.max()}
     found |= {"mean": total.cast(pl.Float64) / column.count(), "distinct": column.drop_nulls().n_unique()}
     return found[metric.function]

@@ -30,6 +30,7 @@ from wolap import (
     Tree,
     count,
     declare_projection,
+    derived,
     distinct,
     maximum,
     mean,
@@ -115,6 +116,13 @@ METRICS: dict[str, Metric] = {
     "small_by_row": ratio("small_sum", "rows"),
     "real_by_flag": ratio("real_mean", "flag_sum"),
     "money_by_whole": ratio("money_sum", "whole_sum"),
+    "known_share": derived("(rows - (rows - whole_count)) / rows"),
+    "whole_many": derived("whole_sum * 3 - -1 * small_sum * (whole_count + 1)"),
+    "whole_spread": derived("(whole_max - whole_min) * 0.5"),
+    "money_left": derived("money_sum - money_max + 2"),
+    "real_more": derived("-real_sum + small_sum / 8 - 2.25"),
+    "length_left": derived("length_sum - length_longest"),
+    "length_longest": maximum("length"),
 }
 MERGEABLE = frozenset(name for name, metric in METRICS.items() if metric.function in {"count", "sum", "min", "max"})
 

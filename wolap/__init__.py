@@ -13,7 +13,7 @@ from wolap.errors import (
     TooExpensive,
     WolapError,
 )
-from wolap.model.aggregate import Metric, count, distinct, maximum, mean, minimum, ratio, total
+from wolap.model.aggregate import Metric, count, derived, distinct, maximum, mean, minimum, ratio, total
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import Projection, declare_projection
 from wolap.model.query import Filter, Query
@@ -47,6 +47,7 @@ __all__ = [
     "WolapError",
     "count",
     "declare_projection",
+    "derived",
     "distinct",
     "maximum",
     "mean",

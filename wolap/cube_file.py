@@ -71,7 +71,10 @@ TIME: dict[str, Types] = {
 DIMENSION: dict[str, Types] = dict.fromkeys(("column", "parent", "null", "empty", "title", "description", "unit"), TEXT)
 METRIC_OPTIONS: dict[str, Types] = {"title": TEXT, "description": TEXT, "unit": TEXT, "determines": TEXTS}
 METRIC_OPTIONS |= {"where": TABLE, "where_not": TABLE}
-METRIC: dict[str, Types] = {**dict.fromkeys(AGGREGATES, (str, list, bool)), **METRIC_OPTIONS}
+METRIC: dict[str, Types] = {
+    **{name: TEXT if one.has_expression else (str, list, bool) for name, one in AGGREGATES.items()},
+    **METRIC_OPTIONS,
+}
 TREE: dict[str, Types] = {"paths": (str, list), "metrics": TEXTS, "audience": TEXT}
 PROJECTION: dict[str, Types] = {"name": TEXT, "dimensions": (str, list), "metrics": TEXTS}
 CAPS: dict[str, Types] = {"groups": WHOLE, "facts": WHOLE, "memory": WHOLE}
@@ -254,6 +257,8 @@ class _Reader:
             options["determines"] = self.texts(f"{place}.determines", options["determines"])
         where, where_not = (self.members(f"{place}.{key}", options.pop(key, {})) for key in ("where", "where_not"))
         options["filters"] = metric_filters(where, where_not)
+        if AGGREGATES[function].has_expression:
+            return Metric(function, expression=str(value), **options)
         if AGGREGATES[function].operands:
             return Metric(function, operands=self.texts(f"{place}.{function}", value), **options)
         if isinstance(value, str):

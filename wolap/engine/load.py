@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from wolap.engine.columns import Column
+from wolap.engine.finish import unfit_metrics
 from wolap.engine.inputs import Inputs
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.members import Codes, Members, encode
@@ -71,7 +72,8 @@ def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, L
         for above in schema.ancestors(child.name)
     }
     _check_counted(schema, codes, columns, problems)
-    _check_operands(schema, columns, problems)
+    unfit = unfit_metrics(schema, {partial: column.type for partial, column in columns.items()})
+    problems += [Problem(f"metrics.{name}", why.found, why.possible) for name, why in unfit.items()]
     if problems:
         raise SchemaError(problems)
     if instants is not None and not bool((instants[1:] >= instants[:-1]).all()):
@@ -168,18 +170,6 @@ def _check_counted(
             if wrong:
                 found = f"{wrong:,} values of {quote(metric.column or '')} lie under more than one {dimension}"
                 problems.append(Problem(f"metrics.{name}.determines", found, "a dimension that they determine"))
-
-
-def _check_operands(schema: Schema, columns: Mapping[Partial, Column], problems: list[Problem]) -> None:
-    """A date cannot be divided."""
-    for name, metric in schema.metrics.items():
-        for operand in metric.operands:
-            for partial in schema.metrics[operand].partials:
-                kept = columns[partial].type
-                if pa.types.is_timestamp(kept) or pa.types.is_date(kept):
-                    problems.append(
-                        Problem(f"metrics.{name}", f"{quote(operand)} is a {kept}", "metrics that are numbers")
-                    )
 
 
 def _reorder(columns: Mapping[Partial, Column], order: np.ndarray) -> dict[Partial, Column]:

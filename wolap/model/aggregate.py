@@ -30,9 +30,11 @@ others of no values are null; `distinct` does not count null. A fact that a metr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
+from wolap.model.expression import ExpressionError, names_in, read_expression
 from wolap.model.filter import Filter, Values, metric_filters
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "Metric",
     "Partial",
     "count",
+    "derived",
     "distinct",
     "maximum",
     "mean",
@@ -78,6 +81,7 @@ class Aggregate:
     column: str  # "needed", "optional" or "none"
     operands: int
     finish: str
+    has_expression: bool = False
 
 
 AGGREGATES: dict[str, Aggregate] = {
@@ -88,6 +92,7 @@ AGGREGATES: dict[str, Aggregate] = {
     "mean": Aggregate(("sum", "count"), "needed", 0, "quotient"),
     "distinct": Aggregate(("distinct",), "needed", 0, "same"),
     "ratio": Aggregate((), "none", 2, "quotient"),
+    "derived": Aggregate((), "none", 0, "expression", has_expression=True),
 }
 
 
@@ -97,7 +102,8 @@ class Metric:
 
     `column` is the input, `operands` are names of other metrics (ratio), `determines` the dimensions of which each
     value of a distinct column has just one member: along those a distinct count adds up (rule 12). `filters` say
-    which facts count, by the texts of members. The rest is for people.
+    which facts count, by the texts of members; `expression` is the text of a derived metric, whose operands are read
+    off it. The rest is for people.
     """
 
     function: str
@@ -105,9 +111,16 @@ class Metric:
     operands: tuple[str, ...] = ()
     determines: tuple[str, ...] = ()
     filters: tuple[Filter, ...] = ()
+    expression: str = ""
     title: str = ""
     description: str = ""
     unit: str = ""
+
+    def __post_init__(self) -> None:
+        if self.expression and not self.operands:
+            # What cannot be read is told with all else that is wrong with a declaration.
+            with suppress(ExpressionError):
+                object.__setattr__(self, "operands", names_in(read_expression(self.expression)))
 
     @property
     def partials(self) -> tuple[Partial, ...]:
@@ -187,3 +200,13 @@ def distinct(column: str, *, determines: Sequence[str] = (), **options: Unpack[O
 def ratio(dividend: str, divisor: str, **labels: Unpack[Labels]) -> Metric:
     """One metric divided by another after both are merged; null where the divisor is 0 or null."""
     return Metric("ratio", operands=(dividend, divisor), **labels)
+
+
+def derived(expression: str, **labels: Unpack[Labels]) -> Metric:
+    """A metric computed from others once they are merged: `derived("(tried - failed) / tried")`.
+
+    Names, numbers, + - * /, minus and parentheses. A minus between names needs blanks, since names may hold one. Null
+    with anything is null, and so is a division by zero. Whole numbers, decimals and durations stay exact under + - *,
+    and what does not fit 64 bits raises MetricOverflow; a quotient is a float.
+    """
+    return Metric("derived", expression=expression, **labels)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from wolap.errors import Problem, nearest, quote
 from wolap.model.aggregate import AGGREGATES, Metric
+from wolap.model.expression import ExpressionError, names_in, read_expression
 
 __all__ = ["metric_problems"]
 
@@ -37,17 +38,45 @@ def _input_problems(place: str, metric: Metric) -> Iterable[Problem]:
         yield Problem(place, f"{metric.function} needs a column")
     if aggregate.column == "none" and metric.column:
         yield Problem(place, f"{metric.function} takes no column", "names of metrics")
-    if len(metric.operands) != aggregate.operands:
+    if aggregate.has_expression:
+        yield from _expression_problems(place, metric)
+    elif metric.expression:
+        yield Problem(place, f"{metric.function} takes no expression", "derived")
+    elif len(metric.operands) != aggregate.operands:
         found = f"{metric.function} has {len(metric.operands)} operands"
         yield Problem(place, found, f"it takes {aggregate.operands}")
+
+
+def _expression_problems(place: str, metric: Metric) -> Iterable[Problem]:
+    try:
+        named = names_in(read_expression(metric.expression))
+    except ExpressionError as error:
+        yield Problem(place, f"{quote(metric.expression)} {error}")
+        return
+    if not named:
+        yield Problem(place, f"{quote(metric.expression)} names no metric", "an expression of other metrics")
+    elif named != metric.operands:
+        yield Problem(place, "its operands are not those of its expression", "leave them out")
 
 
 def _operand_problems(place: str, name: str, metrics: Mapping[str, Metric]) -> Iterable[Problem]:
     for operand in metrics[name].operands:
         if operand not in metrics:
-            yield Problem(place, f"{quote(operand)} is no metric", f"metrics are {nearest(operand, metrics)}")
+            possible = f"metrics are {nearest(operand, metrics)}"
+            if meant := _as_difference(operand, metrics):
+                possible = f"a minus between names needs blanks: {meant}"
+            yield Problem(place, f"{quote(operand)} is no metric", possible)
     if _leads_back(name, metrics):
         yield Problem(place, "its operands lead back to it", "operands that end in a column")
+
+
+def _as_difference(name: str, metrics: Collection[str]) -> str:
+    """`a - b` for the name `a-b`, where both are metrics; also for `a-`, which stood before a blank."""
+    for place, sign in enumerate(name):
+        before, behind = name[:place], name[place + 1 :]
+        if sign == "-" and before in metrics and (not behind or behind in metrics):
+            return f"{before} - {behind or '…'}"
+    return ""
 
 
 def _leads_back(name: str, metrics: Mapping[str, Metric]) -> bool:
