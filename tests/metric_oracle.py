@@ -32,11 +32,31 @@ def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
         found = eval(metric.expression, {}, names)
         return pl.when(found.cast(pl.Float64).is_finite()).then(found)
     kept = pl.col(f"{name}?")
+    if metric.weight is not None:
+        # Both are multiples of small powers of two, or of ten, which few of cannot cancel in a float.
+        both = kept & pl.col(f"{metric.column}#").is_not_null() & pl.col(f"{metric.weight}#").is_not_null()
+        x, weight = (pl.col(f"{side}#").filter(both).cast(pl.Float64) for side in (metric.column, metric.weight))
+        return pl.when(weight.sum() != 0).then((x * weight).sum() / weight.sum())
     if metric.column is None:
         return kept.sum().cast(pl.Int128)
     dtype = types[f"{metric.column}#"]
     column = pl.col(f"{metric.column}#").filter(kept)
     column = column.cast(pl.Int128) if dtype == pl.Boolean or dtype.is_integer() else column
+    if metric.function in {"first", "last"}:
+        at = pl.col("@").filter(kept).filter(column.is_not_null())
+        end = at.min() if metric.function == "first" else at.max()
+        return pl.when(column.count() > 0).then(column.drop_nulls().filter(at == end).sum())
+    if metric.function in {"variance", "standard_deviation"}:
+        x, degree = column.cast(pl.Int64).cast(pl.Float64) if dtype == pl.Duration else column.cast(pl.Float64), 1
+        found = (x.var if metric.function == "variance" else x.std)(ddof=0 if metric.population else degree)
+        if dtype != pl.Duration:
+            return found
+        per_second = {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
+        return (
+            found / per_second**2
+            if metric.function == "variance"
+            else found.round(mode="half_to_even").cast(pl.Int64).cast(dtype)
+        )
     total = pl.when(column.count() > 0).then(column.sum())
     if metric.function == "mean" and dtype == pl.Duration:
         return (total.cast(pl.Int64) / column.count()).round(mode="half_to_even").cast(pl.Int64).cast(dtype)

@@ -15,13 +15,14 @@ Records = list[dict[str, Any]]
 
 def oracle(schema: Schema, facts: pl.DataFrame, query: Query, metrics: tuple[str, ...]) -> Records:
     """The records of a query whose dates carry an offset and whose filters hold members, by filter and group_by."""
-    inputs = {metric.column for metric in schema.metrics.values() if metric.column}
+    inputs = {column for metric in schema.metrics.values() for column in (metric.column, metric.weight) if column}
     columns = {f"{column}#": _plain(facts[column]) for column in inputs}
     columns |= {dimension.name: _plain(facts[dimension.column]) for dimension in schema.dimensions}
     counted = pl.Series([True] * len(facts), dtype=pl.Boolean)
     if schema.time is not None:
         instant = _plain(facts[schema.time.column]).dt.replace_time_zone("UTC")
         local = instant.dt.convert_time_zone({"-08:00": "Etc/GMT+8"}.get(schema.time.zone, schema.time.zone)).dt
+        columns |= {"@": instant.dt.epoch("us")}
         columns |= {level: getattr(local, level)().cast(pl.Int64) for level in schema.time.levels}
         for bound, keep in ((query.start, "__ge__"), (query.end, "__lt__")):
             if bound is not None:

@@ -70,7 +70,7 @@ TIME: dict[str, Types] = {
 }
 DIMENSION: dict[str, Types] = dict.fromkeys(("column", "parent", "null", "empty", "title", "description", "unit"), TEXT)
 METRIC_OPTIONS: dict[str, Types] = {"title": TEXT, "description": TEXT, "unit": TEXT, "determines": TEXTS}
-METRIC_OPTIONS |= {"where": TABLE, "where_not": TABLE}
+METRIC_OPTIONS |= {"population": SWITCH, "where": TABLE, "where_not": TABLE}
 METRIC: dict[str, Types] = {
     **{name: TEXT if one.has_expression else (str, list, bool) for name, one in AGGREGATES.items()},
     **METRIC_OPTIONS,
@@ -259,6 +259,13 @@ class _Reader:
         options["filters"] = metric_filters(where, where_not)
         if AGGREGATES[function].has_expression:
             return Metric(function, expression=str(value), **options)
+        if AGGREGATES[function].has_weight:
+            named = self.texts(f"{place}.{function}", value)
+            if len(named) == 2:
+                return Metric(function, named[0], weight=named[1], **options)
+            if isinstance(value, list):
+                self.problems.append(Problem(f"{place}.{function}", f"holds {len(named)} columns", "[value, weight]"))
+            return Metric(function, "?", weight="?", **options)
         if AGGREGATES[function].operands:
             return Metric(function, operands=self.texts(f"{place}.{function}", value), **options)
         if isinstance(value, str):

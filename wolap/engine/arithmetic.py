@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.columns import COUNT, is_clock
+from wolap.engine.columns import COUNT, Column, is_clock
 from wolap.errors import MetricOverflow
 from wolap.model.expression import Binary, Expression, Name, Negative, Number
 
-__all__ = ["FLOAT", "MetricColumn", "Unfit", "evaluate", "floats", "quotient", "unit_of"]
+__all__ = ["FLOAT", "MetricColumn", "Unfit", "evaluate", "floats", "product", "quotient", "unit_of"]
 
 FLOAT = pa.float64()
 # The units of durations in a second, the finest last.
@@ -216,6 +216,37 @@ def _multiply(name: str, left: MetricColumn, right: MetricColumn) -> MetricColum
         output = pa.decimal128(_MOST_DIGITS, scale) if decimal else COUNT
         return _exact(name, *_product(left.values, right.values), left, right, output)
     return _finite(name, floats(left) * floats(right), left, right, FLOAT)
+
+
+def product(left: Column, right: Column) -> Column:
+    """Two columns of facts multiplied row by row, where both have a value; exact if the bounds promise 64 bits."""
+    assert left.values is not None
+    assert right.values is not None
+    one, other = (MetricColumn("", side.values, None, side.type) for side in (left, right) if side.values is not None)
+    if one.is_duration and other.is_duration:
+        raise Unfit("two durations have no product", "a duration and a number")
+    scale = one.scale + other.scale
+    size = max(abs(left.low), abs(left.high)) * max(abs(right.low), abs(right.high))
+    exact = one.is_exact and other.is_exact and scale <= _MOST_DIGITS
+    output = FLOAT
+    with np.errstate(over="ignore", invalid="ignore"):
+        if one.is_duration or other.is_duration:
+            length, number = (one, other) if one.is_duration else (other, one)
+            output, exact = length.type, exact and not scale
+            values = length.values.astype(np.float64) * floats(number) if not exact or size >= 1 << 63 else None
+        elif exact:
+            decimal = pa.types.is_decimal(one.type) or pa.types.is_decimal(other.type)
+            output = pa.decimal128(_MOST_DIGITS, scale) if decimal else COUNT
+            values = one.values.astype(np.float64) * other.values.astype(np.float64) if size >= 1 << 63 else None
+        else:
+            values = floats(one) * floats(other)
+        if values is None:
+            values = one.values * other.values
+    valid = left.valid if right.valid is None else right.valid if left.valid is None else left.valid & right.valid
+    values = values if valid is None else np.where(valid, values, values.dtype.type(0))
+    if values.dtype.kind == "f":
+        return Column(values, valid, output)
+    return Column(values, valid, output, int(values.min(initial=0)), int(values.max(initial=0)))
 
 
 OPERATIONS: dict[str, Callable[[str, MetricColumn, MetricColumn], MetricColumn]] = {

@@ -67,7 +67,8 @@ def read_numbers(column: pa.ChunkedArray, partial: Partial, place: str) -> Colum
         raise SchemaError([Problem(place, f"column {name} has type {kept}, which has no sum", "min or max")])
     is_number = types.is_integer(kept) or types.is_decimal(kept) or types.is_boolean(kept) or types.is_duration(kept)
     if not (is_number or is_clock(kept) or types.is_floating(kept) or types.is_null(kept)):
-        found = f"column {name} has type {kept}, which has no {partial.function}"
+        asked = partial.function if partial.function in ("min", "max") else "sum"
+        found = f"column {name} has type {kept}, which has no {asked}"
         possible = "a column of numbers, booleans or durations; for min and max also of dates or timestamps"
         raise SchemaError([Problem(place, found, possible)])
     valid = None if column.null_count == 0 else pc.is_valid(column).combine_chunks().to_numpy(zero_copy_only=False)

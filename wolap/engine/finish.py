@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.arithmetic import MetricColumn, Unfit, evaluate, quotient
+from wolap.engine.arithmetic import FLOAT, MetricColumn, Unfit, evaluate, quotient, unit_of
 from wolap.engine.columns import is_clock
 from wolap.engine.groups import Series
 from wolap.errors import MetricOverflow, quote
@@ -70,6 +70,28 @@ class _Finished:
                 raise Unfit(f"{quote(operand.name)} is a {operand.type}")
         return quotient(name, above, below)
 
+    def variance(self, name: str, metric: Metric) -> MetricColumn:
+        """In the square of the unit; of no group with too few values."""
+        squares, sums, counts = (self.merged[partial] for partial in metric.partials)
+        unit = unit_of(sums[1])
+        return self._per_degree(name, metric, squares[0].values / (unit * unit), counts[0].values, FLOAT)
+
+    def standard_deviation(self, name: str, metric: Metric) -> MetricColumn:
+        squares, sums, counts = (self.merged[partial] for partial in metric.partials)
+        stays = pa.types.is_duration(sums[1])
+        found = self._per_degree(name, metric, squares[0].values, counts[0].values, sums[1] if stays else FLOAT)
+        return replace(found, values=np.sqrt(found.values) / (1.0 if stays else unit_of(sums[1])))
+
+    @staticmethod
+    def _per_degree(
+        name: str, metric: Metric, squares: np.ndarray, counts: np.ndarray, output: pa.DataType
+    ) -> MetricColumn:
+        """Squared deviations per degree of freedom, of which a sample has one less than values."""
+        degrees = counts if metric.population else counts - 1
+        valid = (degrees > 0) & np.isfinite(squares)
+        values = np.where(valid, squares, 0.0) / np.where(valid, degrees, 1)
+        return MetricColumn(name, values, None if valid.all() else valid, output)
+
     def expression(self, name: str, metric: Metric) -> MetricColumn:
         operands = {operand: self.of(operand) for operand in metric.operands}
         return replace(evaluate(name, read_expression(metric.expression), operands), name=name)
@@ -80,6 +102,8 @@ FINISHES: dict[str, Callable[[_Finished, str, Metric], MetricColumn]] = {
     "same": _Finished.same,
     "quotient": _Finished.quotient,
     "expression": _Finished.expression,
+    "variance": _Finished.variance,
+    "standard_deviation": _Finished.standard_deviation,
 }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
+from wolap.engine.arithmetic import FLOAT, Unfit, product
 from wolap.engine.columns import COUNT, Column, is_clock, read_numbers
 from wolap.engine.members import Codes, Members, encode
 from wolap.errors import Problem, SchemaError, quote
@@ -25,7 +26,8 @@ __all__ = ["Inputs"]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The facts that partials are computed from. `schema` knows the kinds of its dimensions, which are encoded.
+    """The facts that partials are computed from. `schema` knows the kinds of its dimensions, which are encoded;
+    `instants` are None where a cube has no time or it could not be read.
 
     Whatever is read is kept: sums, minima and maxima of one column and filter share it.
     """
@@ -34,6 +36,7 @@ class Inputs:
     table: pa.Table
     members: Mapping[str, Members]
     codes: Mapping[str, Codes]
+    instants: np.ndarray | None = None
     _numbers: dict[str, Column] = field(default_factory=dict)
     _masks: dict[tuple[Filter, ...], np.ndarray] = field(default_factory=dict)
     _masked: dict[tuple[str, tuple[Filter, ...]], Column] = field(default_factory=dict)
@@ -95,6 +98,35 @@ class Inputs:
             self._masked[key] = _left(read, self._mask(partial.filters)) if partial.filters else read
         return self._masked[key]
 
+    def _no_squares(self, partial: Partial, metric: str) -> Column:
+        """One value does not deviate from its own mean. What has no sum has no squares either."""
+        self._number(partial, metric)
+        return Column(None, None, FLOAT)
+
+    def _instants(self, partial: Partial, metric: str) -> Column:
+        """The time of the facts that have a value."""
+        number = self._number(replace(partial, function="sum"), metric)
+        instants = np.zeros(self.table.num_rows, np.int64) if self.instants is None else self.instants
+        values = instants if number.valid is None else np.where(number.valid, instants, 0)
+        return Column(values, number.valid, COUNT, int(values.min(initial=0)), int(values.max(initial=0)))
+
+    def _product(self, partial: Partial, metric: str) -> Column:
+        assert partial.column is not None
+        assert partial.weight is not None
+        value = self._masked_number(partial.column, partial, metric)
+        weight = self._masked_number(partial.weight, replace(partial, column=partial.weight), metric)
+        try:
+            return product(value, weight)
+        except Unfit as error:
+            raise SchemaError([Problem(f"metrics.{metric}", error.found, error.possible)]) from None
+
+    def _weight(self, partial: Partial, metric: str) -> Column:
+        """The weights of the facts that have a value too."""
+        assert partial.weight is not None
+        weight = self._masked_number(partial.weight, replace(partial, column=partial.weight), metric)
+        value = self._number(partial, metric)
+        return weight if value.valid is None else _left(weight, value.valid)
+
     def _counted(self, partial: Partial, metric: str) -> Column:
         mask = self._mask(partial.filters) if partial.filters else None
         if partial.column is None or self.table[partial.column].null_count == 0:
@@ -135,4 +167,9 @@ Input = Callable[[Inputs, Partial, str], Column]
 INPUTS: dict[str, Input] = {
     "count": Inputs._counted,
     "distinct": Inputs._set,
+    "squares": Inputs._no_squares,
+    "earliest": Inputs._instants,
+    "latest": Inputs._instants,
+    "products": Inputs._product,
+    "weights": Inputs._weight,
 }

@@ -29,7 +29,7 @@ def needed_columns(schema: Schema) -> tuple[str, ...]:
     """The columns of the facts that a schema reads."""
     named = [schema.time.column] if schema.time else []
     named += [dimension.column for dimension in schema.dimensions]
-    named += [metric.column for metric in schema.metrics.values() if metric.column]
+    named += [column for metric in schema.metrics.values() for column in (metric.column, metric.weight) if column]
     return tuple(dict.fromkeys(named))
 
 
@@ -56,7 +56,7 @@ def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, L
         except SchemaError as error:
             problems += error.problems
     bound = schema.with_kinds({name: one.kind for name, one in members.items()})
-    columns = Inputs(bound, table, members, codes).columns(problems)
+    columns = Inputs(bound, table, members, codes, instants).columns(problems)
     if problems:
         raise SchemaError(problems)
     parents = {
@@ -88,7 +88,12 @@ def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, L
 def _missing(schema: Schema, table: pa.Table) -> Iterator[Problem]:
     places = [("time.column", schema.time.column)] if schema.time else []
     places += [(f"dimensions.{dimension.name}", dimension.column) for dimension in schema.dimensions]
-    places += [(f"metrics.{name}", metric.column) for name, metric in schema.metrics.items() if metric.column]
+    places += [
+        (f"metrics.{name}", column)
+        for name, metric in schema.metrics.items()
+        for column in (metric.column, metric.weight)
+        if column
+    ]
     for place, column in places:
         found = table.schema.get_all_field_indices(column)
         if not found:

@@ -39,6 +39,7 @@ from wolap.model.filter import Filter, Values, metric_filters
 
 __all__ = [
     "AGGREGATES",
+    "JOINT",
     "SETS",
     "Aggregate",
     "Metric",
@@ -46,15 +47,22 @@ __all__ = [
     "count",
     "derived",
     "distinct",
+    "first",
+    "last",
     "maximum",
     "mean",
     "minimum",
     "ratio",
+    "standard_deviation",
     "total",
+    "variance",
+    "weighted_mean",
 ]
 
 # Partials whose stored numbers cannot be merged.
 SETS = frozenset({"distinct"})
+# Partials that are added up once others of the same input are merged, and which those are.
+JOINT: dict[str, tuple[str, ...]] = {"squares": ("sum", "count"), "opening": ("earliest",), "closing": ("latest",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,8 @@ class Aggregate:
     operands: int
     finish: str
     has_expression: bool = False
+    has_weight: bool = False
+    needs_time: bool = False
 
 
 AGGREGATES: dict[str, Aggregate] = {
@@ -91,6 +101,11 @@ AGGREGATES: dict[str, Aggregate] = {
     "max": Aggregate(("max",), "needed", 0, "same"),
     "mean": Aggregate(("sum", "count"), "needed", 0, "quotient"),
     "distinct": Aggregate(("distinct",), "needed", 0, "same"),
+    "weighted_mean": Aggregate(("products", "weights"), "needed", 0, "quotient", has_weight=True),
+    "variance": Aggregate(("squares", "sum", "count"), "needed", 0, "variance"),
+    "standard_deviation": Aggregate(("squares", "sum", "count"), "needed", 0, "standard_deviation"),
+    "first": Aggregate(("opening", "earliest"), "needed", 0, "same", needs_time=True),
+    "last": Aggregate(("closing", "latest"), "needed", 0, "same", needs_time=True),
     "ratio": Aggregate((), "none", 2, "quotient"),
     "derived": Aggregate((), "none", 0, "expression", has_expression=True),
 }
@@ -101,15 +116,18 @@ class Metric:
     """A named output number, without its name.
 
     `column` is the input, `operands` are names of other metrics (ratio), `determines` the dimensions of which each
-    value of a distinct column has just one member: along those a distinct count adds up (rule 12). `filters` say
-    which facts count, by the texts of members; `expression` is the text of a derived metric, whose operands are read
-    off it. The rest is for people.
+    value of a distinct column has just one member: along those a distinct count adds up (rule 12). `weight` is a
+    second input, `population` tells that a variance is of all there is and not of a sample. `filters` say which facts
+    count, by the texts of members. `expression` is the text of a derived metric, whose operands are read off it. The
+    rest is for people.
     """
 
     function: str
     column: str | None = None
     operands: tuple[str, ...] = ()
     determines: tuple[str, ...] = ()
+    weight: str | None = None
+    population: bool = False
     filters: tuple[Filter, ...] = ()
     expression: str = ""
     title: str = ""
@@ -126,7 +144,7 @@ class Metric:
     def partials(self) -> tuple[Partial, ...]:
         """The partials over the metric's own column; those of operands are found through the schema."""
         functions = AGGREGATES[self.function].partials
-        return tuple(Partial(function, self.column, filters=self.filters) for function in functions)
+        return tuple(Partial(function, self.column, self.weight, self.filters) for function in functions)
 
 
 class Labels(TypedDict, total=False):
@@ -151,11 +169,15 @@ def _metric(
     options: Options,
     *,
     determines: Sequence[str] = (),
+    weight: str | None = None,
+    population: bool = False,
 ) -> Metric:
     return Metric(
         function,
         column,
         determines=tuple(determines),
+        weight=weight,
+        population=population,
         filters=metric_filters(options.get("where"), options.get("where_not")),
         title=options.get("title", ""),
         description=options.get("description", ""),
@@ -195,6 +217,45 @@ def distinct(column: str, *, determines: Sequence[str] = (), **options: Unpack[O
     against the facts that count.
     """
     return _metric("distinct", column, options, determines=determines)
+
+
+def weighted_mean(column: str, weight: str, **options: Unpack[Options]) -> Metric:
+    """The sum of weight times value divided by the sum of weights, over the facts that have both.
+
+    Null where the weights add up to 0. Whole numbers and decimals are multiplied and added up exactly.
+    """
+    return _metric("weighted_mean", column, options, weight=weight)
+
+
+def variance(column: str, *, population: bool = False, **options: Unpack[Options]) -> Metric:
+    """The mean squared deviation of a column's values from their mean.
+
+    Of a sample unless it is said to be the `population`: n values are divided by n - 1, and fewer than two have none.
+    That of durations is in seconds squared.
+    """
+    return _metric("variance", column, options, population=population)
+
+
+def standard_deviation(column: str, *, population: bool = False, **options: Unpack[Options]) -> Metric:
+    """The square root of the variance; that of durations is a duration."""
+    return _metric("standard_deviation", column, options, population=population)
+
+
+def first(column: str, **options: Unpack[Options]) -> Metric:
+    """The value at the earliest instant of a group; see `last`."""
+    return _metric("first", column, options)
+
+
+def last(column: str, **options: Unpack[Options]) -> Metric:
+    """The value at the latest instant of a group: a balance, a stock, a level.
+
+    Balances add up over everything but time (Lenz and Shoshani, "Summarizability in OLAP and statistical data bases",
+    1997: a stock). So this is the sum of the values of all facts of a group that stand at the latest instant at which
+    any fact of the group has a value. For facts that are snapshots of all accounts at common instants it is the
+    closing balance of any set of accounts over any time. An account that has no value at that instant adds nothing:
+    it is not carried forward.
+    """
+    return _metric("last", column, options)
 
 
 def ratio(dividend: str, divisor: str, **labels: Unpack[Labels]) -> Metric:

@@ -21,7 +21,7 @@ def metric_problems(
             possible = f"functions are {nearest(metric.function, AGGREGATES)}"
             yield Problem(place, f"{quote(metric.function)} is no function", possible)
             continue
-        yield from _input_problems(place, metric)
+        yield from _input_problems(place, metric, bool(levels))
         yield from _operand_problems(place, name, metrics)
         yield from _filter_problems(place, metric, dimensions, levels)
         if metric.determines and metric.function != "distinct":
@@ -32,12 +32,18 @@ def metric_problems(
                 yield Problem(f"{place}.determines", found, f"dimensions are {nearest(dimension, dimensions)}")
 
 
-def _input_problems(place: str, metric: Metric) -> Iterable[Problem]:
+def _input_problems(place: str, metric: Metric, has_time: bool) -> Iterable[Problem]:
     aggregate = AGGREGATES[metric.function]
     if aggregate.column == "needed" and not metric.column:
         yield Problem(place, f"{metric.function} needs a column")
     if aggregate.column == "none" and metric.column:
         yield Problem(place, f"{metric.function} takes no column", "names of metrics")
+    if aggregate.has_weight != (metric.weight is not None):
+        yield Problem(place, f"{metric.function} {'needs a' if aggregate.has_weight else 'takes no'} weight")
+    if metric.population and "squares" not in aggregate.partials:
+        yield Problem(f"{place}.population", "only a variance or a standard deviation has it")
+    if aggregate.needs_time and not has_time:
+        yield Problem(place, f"{metric.function} needs a time, and the cube has none")
     if aggregate.has_expression:
         yield from _expression_problems(place, metric)
     elif metric.expression:
