@@ -33,6 +33,7 @@ from wolap.model.query import Query
 from wolap.model.schema import Schema
 from wolap.planner.choose import plan_query
 from wolap.planner.plan import Plan
+from wolap.planner.source import build_order, source_of
 
 __all__ = ["ArrowStream", "Cube", "Progress", "Result", "Snapshot"]
 
@@ -248,14 +249,17 @@ class Cube:
     ) -> None:
         """Builds projections: those that are named, and without names all that are declared and not built.
 
-        `now` becomes their refresh time (that of the facts where it is not given). Each is there for queries as soon
+        Each is made from the smallest that is built and fine enough, so finer ones are built first. `now` becomes
+        their refresh time (that of what they are made from where it is not given). Each is there for queries as soon
         as it is built. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits, and Cancelled;
         what was built before then stays.
         """
         wanted = [self._declaration(one) for one in projections]
         self._declare_missing(wanted)
         names = {one.name for one in wanted}
-        waiting = [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
+        waiting = build_order(
+            [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
+        )
         for done, projection in enumerate(waiting, 1):
             built = self._build(projection, now, cancel)
             if progress is not None:
@@ -276,15 +280,16 @@ class Cube:
         return self._snapshot.plan(query, principal, explain=True)
 
     def _build(self, projection: Projection, now: datetime | None, cancel: Event | None) -> Projection:
-        facts = self._snapshot.sources[FACTS]
+        snapshot = self._snapshot
+        source = source_of(projection, snapshot.catalog.projections, snapshot.catalog.span)
         refreshed = now
-        if refreshed is None and (statistics := self.projections[-1].statistics) is not None:
+        if refreshed is None and (statistics := source.statistics) is not None:
             refreshed = statistics.refreshed
-        layout = materialize(projection, self.schema, facts, cancel)
+        layout = materialize(projection, self.schema, snapshot.sources[source.name], cancel)
         built = replace(projection, statistics=layout.statistics(refreshed))
         with self._lock:
             replaced = tuple(built if one.name == built.name else one for one in self.projections)
-            self._publish(replaced, {built.name: MemorySource(layout, facts.dictionaries)})
+            self._publish(replaced, {built.name: MemorySource(layout, snapshot.dictionaries)})
         return built
 
     def _publish(self, projections: Iterable[Projection], sources: Mapping[str, MemorySource]) -> None:

@@ -60,6 +60,7 @@ CUBE: dict[str, Types] = {
     "default_limit": WHOLE,
     "maximum_limit": WHOLE,
     "native_numbers": SWITCH,
+    "extensions": TEXTS,
 }
 TIME: dict[str, Types] = {
     "column": TEXT,
@@ -150,8 +151,9 @@ class _Reader:
         cube = self.table("cube", sections.get("cube", {}), CUBE)
         if "name" not in cube:
             self.problems.append(Problem("cube.name", "is missing", 'name = "…"'))
-        if "aliases" in cube:
-            cube["aliases"] = self.texts("cube.aliases", cube["aliases"])
+        for key in ("aliases", "extensions"):
+            if key in cube:
+                cube[key] = self.texts(f"cube.{key}", cube[key])
         schema = self.schema(cube, sections)
         caps = self.caps(sections.get("caps", {}))
         projections = () if schema is None else tuple(self.projections(schema, sections.get("projections", [])))

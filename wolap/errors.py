@@ -95,7 +95,11 @@ class UnknownResource(QueryError):
 
 
 class UnsupportedFormat(QueryError):
-    """The report exists, but not in the form that was asked for."""
+    """The report exists, but not in the form that was asked for; `by_header` where that was said in `Accept`."""
+
+    def __init__(self, text: str, *, by_header: bool = False) -> None:
+        self.by_header = by_header
+        super().__init__(text)
 
 
 class NoAnswer(QueryError):

@@ -208,6 +208,16 @@ def test_explain(folder: Path) -> None:
     )
 
 
+def test_explain_as_data(folder: Path) -> None:
+    result = run("explain", folder / "sales.toml", "year/month", "--json", *NOW)
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = json.loads(result.stdout)
+    assert found["group"] == ["year", "month"]
+    assert [one["projection"] for one in found["candidates"] if one["chosen"]] == [
+        piece["projection"] for piece in found["pieces"]
+    ]
+
+
 def test_explain_of_a_strict_cube(folder: Path) -> None:
     result = run("explain", folder / "strict.toml", "country/city")
     assert (result.exit_code, result.stdout) == (2, "")

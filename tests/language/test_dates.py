@@ -13,7 +13,7 @@ from wolap.errors import QueryError
 from wolap.model.interval import moment_text
 from wolap.model.query import interval_of
 from wolap.model.span import Span
-from wolap.model.zone import Zone
+from wolap.model.zone import LAST_INSTANT, Zone
 
 BERLIN = replace(ESM, time=replace(ESM.time, zone="Europe/Berlin"))
 UTC_ZONE = Zone("UTC")
@@ -98,6 +98,69 @@ def test_date_that_is_wrong(target, text):  # W15 W18
         ask(target + text, BERLIN)
 
 
+# The same elsewhere: a zone, what is written, and the instant. Changes of the clock by half an hour and by a whole day,
+# leap days, and both ends of the calendar.
+ELSEWHERE = [
+    ("-08:00", "2024", "2024-01-01T08:00:00"),
+    ("-08:00", "0001-01-01", "0001-01-01T08:00:00"),
+    ("-08:00", "9999-12-31T15:59:59.999998", "9999-12-31T23:59:59.999998"),
+    ("Asia/Kolkata", "2024", "2023-12-31T18:30:00"),
+    ("Asia/Kolkata", "2024-02-29T05:30", "2024-02-29T00:00:00"),
+    ("Asia/Kolkata", "2024-02-29T05:30Z", "2024-02-29T05:30:00"),
+    ("Asia/Kolkata", "2000-02-29", "2000-02-28T18:30:00"),
+    ("Asia/Kolkata", "0001-01-02", "0001-01-01T18:06:32"),  # local mean time
+    ("Asia/Kolkata", "0001-01-01T05:53:28", "0001-01-01T00:00:00"),
+    ("Asia/Kolkata", "9999-12-31T23:59:59", "9999-12-31T18:29:59"),
+    ("Australia/Lord_Howe", "2024-04-07T01:29", "2024-04-06T14:29:00"),
+    ("Australia/Lord_Howe", "2024-04-07T01:45", "2024-04-06T14:45:00"),  # exists twice: the first
+    ("Australia/Lord_Howe", "2024-04-07T01:45%2B10:30", "2024-04-06T15:15:00"),
+    ("Australia/Lord_Howe", "2024-04-07T01:45%2B1030", "2024-04-06T15:15:00"),
+    ("Australia/Lord_Howe", "2024-04-07T02", "2024-04-06T15:30:00"),
+    ("Australia/Lord_Howe", "2024-10-06T02:15", "2024-10-05T15:45:00"),  # does not exist: half an hour later
+    ("Australia/Lord_Howe", "2024-10-06T02:30", "2024-10-05T15:30:00"),
+    ("America/Los_Angeles", "2024-03-10T01:59:59.999999", "2024-03-10T09:59:59.999999"),
+    ("America/Los_Angeles", "2024-03-10T02:30", "2024-03-10T10:30:00"),
+    ("America/Los_Angeles", "2024-03-10T03", "2024-03-10T10:00:00"),
+    ("America/Los_Angeles", "2024-11-03T01:30", "2024-11-03T08:30:00"),
+    ("America/Los_Angeles", "2024-11-03T01:30-08", "2024-11-03T09:30:00"),
+    ("Pacific/Apia", "2011-12-29T23:59", "2011-12-30T09:59:00"),
+    ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00"),  # a day that was left out
+    ("Pacific/Apia", "2011-12-31", "2011-12-30T10:00:00"),
+]
+
+
+@pytest.mark.parametrize(("zone", "text", "utc"), ELSEWHERE)
+def test_date_on_another_clock(zone, text, utc):  # W15
+    schema = replace(ESM, time=replace(ESM.time, zone=zone))
+    start = ask(f"/esm/v3/year?start={text}&end=9999-12-31T23:59:59.999999Z", schema).start
+    assert moment_text(start.microseconds, UTC_ZONE) == utc
+
+
+# A zone and a date that lies before the first instant there is, or behind the last.
+OUTSIDE = [
+    ("Asia/Kolkata", "0001"),
+    ("Asia/Kolkata", "0001-01-01T05:53:27.999999"),
+    ("-08:00", "9999-12-31T16"),
+    ("America/Los_Angeles", "9999-12-31T23:59:59"),
+    ("UTC", "0001-01-01%2B00:01"),
+    ("UTC", "9999-12-31T23:59:59.999999-00:01"),
+    ("UTC", "253402300800000"),
+]
+
+
+@pytest.mark.parametrize(("zone", "text"), OUTSIDE)
+def test_date_outside_the_years(zone, text):  # W15
+    schema = replace(ESM, time=replace(ESM.time, zone=zone))
+    for name in ("start", "end"):
+        with pytest.raises(QueryError, match=rf"^{name} '.*' is outside the years 1 to 9999$"):
+            ask(f"/esm/v3/year?{name}={text}", schema)
+
+
+def test_last_instant_there_is():  # W15
+    assert ask("/esm/v3/year?end=9999-12-31T23:59:59.999999").end.microseconds == LAST_INSTANT
+    assert ask("/esm/v3/year?end=253402300799999").end.microseconds == LAST_INSTANT - 999
+
+
 def shown(text, schema=ESM, now=NOW):
     found = interval_of(ask(text, schema, now=now))
     return moment_text(found.start, schema.zone), moment_text(found.end, schema.zone)
@@ -130,6 +193,47 @@ def test_default_interval_is_on_the_clock_of_the_cube():  # W17
     assert shown("/esm/v3/year/month", BERLIN) == ("2024-07-20T00:00:00", "2024-08-20T16:35:21")
     tokyo = NOW.astimezone(timezone(timedelta(hours=9)))
     assert shown("/esm/v3/year/month", BERLIN, tokyo) == ("2024-07-20T00:00:00", "2024-08-20T16:35:21")
+
+
+# On a clock that changes: zone, report with its end, start, and the end where it is written in another way.
+DEFAULTS_ELSEWHERE = [
+    # The clock in Berlin skips from 2 to 3 on 31 March 2024, and goes back from 3 to 2 on 27 October.
+    ("Europe/Berlin", "/year?second&end=2024-03-31T03:30:45", "2024-03-31T01:30:00", None),
+    ("Europe/Berlin", "/year?minute&end=2024-03-31T03:00:00", "2024-03-31T01:00:00", None),
+    ("Europe/Berlin", "/year?hour&end=2024-04-01T02:30:00", "2024-03-31T03:00:00", None),
+    ("Europe/Berlin", "/year?hour&end=2024-03-31T12:34:56", "2024-03-30T12:00:00", None),
+    ("Europe/Berlin", "/year/month/day?end=2024-04-30T10:00:00", "2024-03-30T00:00:00", None),
+    ("Europe/Berlin", "/year/month?end=2024-03-31T03:00:00", "2024-02-29T00:00:00", None),
+    ("Europe/Berlin", "/week?end=2024-04-15T00:00:00", "2024-03-15T00:00:00", None),
+    ("Europe/Berlin", "/quarter?end=2024-07-01T00:00:00", "2019-01-01T00:00:00", None),
+    ("Europe/Berlin", "/year?end=2024-02-29T23:59:59", "2019-01-01T00:00:00", None),
+    ("Europe/Berlin", "/year?minute&end=2024-10-27T02:30:30%2B02:00", "2024-10-27T01:30:00", "2024-10-27T02:30:30"),
+    ("Europe/Berlin", "/year?minute&end=2024-10-27T02:30%2B01:00", "2024-10-27T02:30:00", "2024-10-27T02:30:00+01:00"),
+    ("Europe/Berlin", "/year?second&end=2024-10-27T03:10:05", "2024-10-27T02:10:00+01:00", None),
+    ("Europe/Berlin", "/year?hour&end=2024-10-28T02:30:00", "2024-10-27T02:00:00", None),
+    # On Lord Howe Island half an hour is skipped from 2:00 on 6 October 2024, and repeated from 1:30 on 7 April.
+    ("Australia/Lord_Howe", "/year?minute&end=2024-10-06T02:30:00", "2024-10-06T01:00:00", None),
+    ("Australia/Lord_Howe", "/year?hour&end=2024-10-07T02:15:00", "2024-10-06T02:30:00", None),
+    ("Australia/Lord_Howe", "/year?second&end=2024-04-07T02:10:10", "2024-04-07T01:40:00", None),
+    ("Australia/Lord_Howe", "/year?hour&end=2024-04-08T01:45:00", "2024-04-07T01:00:00", None),
+    ("Australia/Lord_Howe", "/year/month?end=2024-04-30T12:00:00", "2024-03-30T00:00:00", None),
+    ("Asia/Kolkata", "/year?hour&end=2024-03-01T00:29:59", "2024-02-29T00:00:00", None),
+    ("Asia/Kolkata", "/year/month?end=2023-03-31T00:00:00", "2023-02-28T00:00:00", None),
+    # Never before year 1, which begins in the middle of a day where the clock is ahead.
+    ("Asia/Kolkata", "/year?end=0003-01-01T00:00:00", "0001-01-01T05:53:28", None),
+    ("-08:00", "/year?end=0003-01-01T00:00:00", "0001-01-01T00:00:00", None),
+    ("-08:00", "/year/month?end=0001-01-15T00:00:00", "0001-01-01T00:00:00", None),
+    ("UTC", "/year?second&end=0001-01-01T00:30:00", "0001-01-01T00:00:00", None),
+    ("UTC", "/year?hour&end=0001-01-01T00:00:01", "0001-01-01T00:00:00", None),
+    ("UTC", "/week?end=0001-01-08T00:00:00", "0001-01-01T00:00:00", None),
+    ("UTC", "/year?hour&end=9999-12-31T23:59:59", "9999-12-30T23:00:00", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("zone", "text", "start", "end"), DEFAULTS_ELSEWHERE)
+def test_default_interval_on_a_clock_that_changes(zone, text, start, end):  # W17
+    schema = replace(ESM, time=replace(ESM.time, zone=zone))
+    assert shown("/esm/v3" + text, schema) == (start, end or text.partition("end=")[2])
 
 
 def test_schema_may_set_its_own_span():  # W17

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wolap.model.level import LEVELS
 from wolap.model.span import Span, default_start
-from wolap.model.zone import DAY, FIRST_INSTANT, LAST_INSTANT, Zone, to_datetime, to_microseconds
+from wolap.model.zone import DAY, FIRST_INSTANT, HOUR, LAST_INSTANT, Zone, to_datetime, to_microseconds
 
 BEFORE = [
     ("1 day", "2024-03-01T12:00", "2024-02-29T12:00"),
@@ -68,6 +68,39 @@ def test_the_default_start_is_floored_on_the_clock_of_the_zone() -> None:
     found = default_start(frozenset({"day"}), at("2024-04-01T02:00"), Zone("America/Los_Angeles"), {})
     # 31 March, 19:00 there; a month before is 29 February, still winter.
     assert found == at("2024-02-29T08:00")
+
+
+def test_hours_are_counted_in_time_that_passes() -> None:
+    """Where the clock skips from 2 to 3, the hour before 3 is that from 1; where it goes back, 2 is twice."""
+    minute = frozenset({"minute"})
+    assert default_start(minute, at("2024-03-31T01:00"), Zone("Europe/Berlin"), {}) == at("2024-03-31T00:00")
+    assert default_start(minute, at("2024-10-27T01:30"), Zone("Europe/Berlin"), {}) == at("2024-10-27T00:30")
+    assert default_start(minute, at("2024-10-05T15:30"), Zone("Australia/Lord_Howe"), {}) == at("2024-10-05T14:30")
+
+
+def test_a_day_that_a_zone_skipped_leaves_a_default() -> None:
+    """Samoa had no 30 December 2011: the day before the 31st would begin when the 31st does."""
+    found = default_start(frozenset({"hour"}), at("2011-12-30T10:00"), Zone("Pacific/Apia"), {})
+    assert found == at("2011-12-30T09:00")
+
+
+CLOCKS = ("Europe/Berlin", "Australia/Lord_Howe", "America/Los_Angeles", "Pacific/Apia", "Africa/Monrovia")
+
+
+@given(
+    st.sets(st.sampled_from(LEVELS), min_size=1),
+    st.sampled_from(CLOCKS).flatmap(
+        lambda zone: st.tuples(
+            st.just(zone), st.sampled_from(Zone(zone).changes(at("1950-01-01"), at("2037-01-01"))[1])
+        )
+    ),
+    st.sampled_from((0, 1, HOUR // 2, HOUR, DAY)) | st.integers(0, 40 * DAY),
+)
+def test_a_default_interval_is_never_empty_around_changes(
+    levels: set[str], change: tuple[str, int], later: int
+) -> None:
+    zone, instant = change
+    assert default_start(frozenset(levels), instant + later, Zone(zone), {}) < instant + later
 
 
 def test_a_schema_may_say_its_own_span() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
+import weakref
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any
@@ -191,6 +193,33 @@ def test_no_cell_is_run_by_a_spreadsheet(way: str, member: str | None, expected:
     assert read_csv(csv_safe.serialize(found))[1] == [[expected, "1"]]
     plain = "(empty)" if member == "" else member or "N/A"
     assert read_csv(csv_text.serialize(found))[1] == [[plain, "1"]]
+
+
+@pytest.mark.parametrize("member", [-1e-7, -1e22, -0.5])
+def test_members_that_are_numbers_are_left_to_a_spreadsheet(way: str, member: float) -> None:
+    schema = Schema("one", [Dimension("g", null="=none")], {"rows": count()}, [Tree.parse("g")])
+    cube = Cube(schema, pa.table({"g": pa.array([member, None])}))
+    assert read_csv(csv_safe.serialize(resource(cube, Query("g"))))[1] == [[repr(member), "1"], ["'=none", "1"]]
+
+
+def test_a_number_that_is_spelled_like_the_label_of_null_is_a_number(way: str) -> None:
+    schema = Schema("one", [Dimension("g", null="0")], {"rows": count()}, [Tree.parse("g")], native_numbers=True)
+    whole = Cube(schema, pa.table({"g": pa.array([0, 1])}))
+    shown = json.loads(hal_json.serialize(resource(whole, Query("g"))))["report"]
+    assert [record["g"] for record in shown] == [0, 1]
+    with_null = Cube(schema, pa.table({"g": pa.array([1, None])}))
+    shown = json.loads(hal_json.serialize(resource(with_null, Query("g"))))["report"]
+    assert [record["g"] for record in shown] == [1, "0"]
+
+
+def test_what_was_made_of_members_goes_with_them() -> None:
+    """Texts that are kept belong to the members, so that a cube that is dropped leaves nothing behind."""
+    cube = members(("a", "b"))
+    kept = weakref.ref(cube.snapshot.dictionaries.members["d"])
+    agree(resource(cube, Query("d")))
+    del cube
+    gc.collect()
+    assert kept() is None
 
 
 def test_negative_numbers_are_left_to_a_spreadsheet() -> None:

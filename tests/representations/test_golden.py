@@ -62,8 +62,11 @@ def months() -> Resource:
         end="2024-08-20T14:35:21",
         limit=1000,
     )
-    answer = cube.answer(settle(query, cube.schema))
-    return describe(answer, cube.schema, Surroundings(schema.forest(None), lambda path: True, root="/reports"))
+    asked = settle(query, cube.schema)
+    around = Surroundings(
+        schema.forest(None), lambda path: True, "/reports", frozenset({"start", "end"}), filters=asked.filters
+    )
+    return describe(cube.answer(asked), cube.schema, around)
 
 
 def whole(cube: Cube, query: Query) -> Resource:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from web_cubes import NOW, STAFF_MEMBER, ask, cube, document
 
-from wolap import Principal, Tree
+from wolap import Principal, Time, Tree
 from wolap.web import endpoint as module
 from wolap.web.endpoint import Endpoint, Request, Response
 
@@ -119,6 +119,11 @@ def untimed(response: Response) -> list[tuple[str, str]]:
     return [(name, value) for name, value in response.headers if name != "Server-Timing"]
 
 
+def test_a_refusal_hangs_on_the_header_only_where_that_was_at_fault(sales: Endpoint) -> None:
+    assert ask(sales, "/sales/v1/country", accept="image/png").header("Vary") == "Accept"
+    assert ask(sales, "/sales/v1/country.xls", accept="image/png").header("Vary") is None
+
+
 @pytest.mark.parametrize(
     ("target", "accept", "vary"),
     [
@@ -210,6 +215,41 @@ def test_no_filter_value_makes_a_header(sales: Endpoint, value: str, key: str) -
     assert disposition.isprintable()
     assert disposition.count('"') == 2
     assert not {"/", "\\", ";"} & set(disposition.partition("=")[2])
+
+
+@pytest.mark.parametrize(
+    ("zone", "target", "name"),
+    [
+        ("Europe/Berlin", "year/month.csv?end=9999-12-31T23:59:59Z", "sales__9999-11-30_9999-12-31_1000.csv"),
+        ("-08:00", "year.csv?start=0001-01-01T00:00:00Z&end=0001-01-02", "sales__0001-01-01_0001-01-02_1000.csv"),
+    ],
+)
+def test_file_names_at_the_ends_of_the_calendar(zone: str, target: str, name: str) -> None:
+    endpoint = Endpoint(cube(time=Time("at", ("year", "month"), zone), trees=[Tree.parse("year\n  month")]))
+    response = ask(endpoint, f"/sales/v1/{target}")
+    assert response.status == 200
+    assert response.header("Content-Disposition") == f'attachment; filename="{name}"'
+
+
+def test_the_file_name_of_an_interval_that_is_open_on_one_side() -> None:  # W18, W44
+    endpoint = Endpoint(cube(time=Time("at", ("year",), everywhere=True), trees=[Tree.parse("kind")]))
+    response = ask(endpoint, "/sales/v1/kind.csv?end=2024-08-02")
+    assert response.header("Content-Disposition") == 'attachment; filename="sales___2024-08-02_1000.csv"'
+
+
+def test_a_caller_is_told_of_their_cubes_only() -> None:  # W60
+    endpoint = Endpoint(cube(), cube(base="/hidden/v1", trees=[Tree.parse("kind", audience="staff")], aliases=()))
+    assert b"hidden" not in ask(endpoint, "/nowhere").body
+    assert b"hidden" in ask(endpoint, "/nowhere", principal=STAFF_MEMBER).body
+
+
+def test_who_may_not_have_explanations_is_not_told_of_candidates() -> None:  # W52
+    endpoint = Endpoint(cube("year/kind", strict=True))
+    target = "/sales/v1/year?metrics=customers"
+    told, hidden = ask(endpoint, target), ask(endpoint, target, principal=Principal(may_explain=False))
+    assert (told.status, hidden.status) == (400, 400)
+    assert b"year/kind: " in told.body
+    assert hidden.body == b"nothing that is stored can answer year with customers\n"
 
 
 def test_a_fault_of_ours_tells_nothing(

@@ -120,6 +120,11 @@ TABLE = (
     (None, None, "text/csv;q=0, text/xml;q=0, text/*", HTML),
     (None, None, "text/csv;q=0, text/xml;q=0, text/html;q=0, text/*", REFUSED),
     (None, None, "*/*;q=0, text/csv;q=0.001", CSV),
+    # A quoted text may hold a comma, and what looks like a weight.
+    (None, None, 'text/html;x="a,b";q=0.1, text/csv;q=0.5', CSV),
+    (None, None, 'text/html;x=";q=1";q=0.1, text/csv;q=0.5', CSV),
+    (None, None, 'text/html;x="\\",";q=0.1, text/csv;q=0.5', CSV),
+    (None, None, 'text/html;x="a, text/csv', CSV),  # a quote that never ends is none
     # What is no range is passed over.
     (None, None, "json", REFUSED),
     (None, None, "*", REFUSED),

@@ -29,11 +29,11 @@ def many_projections() -> Cube:
 
 def many_names() -> Cube:
     """A cube with hundreds of dimensions and metrics, all of one tree."""
-    names = [f"dimension-with-a-long-name-{number}" for number in range(300)]
+    names = [f"a-very-long-dimension-{number}" for number in range(300)]
     schema = Schema(
         "wide",
         dimensions=[Dimension(name) for name in names],
-        metrics={f"metric-with-a-long-name-{number}": count() for number in range(300)},
+        metrics={f"a-very-long-metric-{number}": count() for number in range(300)},
         trees=[Tree.from_paths([(name,) for name in names])],
     )
     return Cube(schema, pa.table({name: ["a"] for name in names}))
@@ -112,9 +112,9 @@ REFUSALS = (
     ("§5", "few groups", "GET", f"{S}/country/city/kind", None, 400, "country/city/kind", "2 are allowed"),
     ("§5", "few facts", "GET", f"{S}/country", None, 400, "country", "the cap is 1; start="),
     ("§5", "little memory", "GET", f"{S}/country", None, 400, "country", "bytes of memory, the cap is 1"),
-    ("§5", "wide", "GET", "/wide?dimension-with-a-long-name-77x", None, 400, "77x'", "are dimension-with-a-long-name-77, "),
-    ("§5", "wide", "GET", "/wide?metrics=metric-with-a-long-name-88x", None, 400, "88x'", "metric-with-a-long-name-88, "),
-    ("§5", "wide", "GET", "/wide/dimension-with-a-long-name-99x", None, 404, "99x'", "are dimension-with-a-long-name-99, "),
+    ("§5", "wide", "GET", "/wide?a-very-long-dimension-77x", None, 400, "77x'", "are a-very-long-dimension-77, "),
+    ("§5", "wide", "GET", "/wide?metrics=a-very-long-metric-88x", None, 400, "88x'", "a-very-long-metric-88, "),
+    ("§5", "wide", "GET", "/wide/a-very-long-dimension-99x", None, 404, "99x'", "are a-very-long-dimension-99, "),
 )  # fmt: skip
 
 
@@ -136,9 +136,7 @@ def test_what_can_only_be_filtered() -> None:  # W13
     implied = Principal(filters=(Filter("kind", frozenset({"tea"})),))
     response = ask(ENDPOINTS["plain"], f"{S}/year/month/day/country/city?kind", principal=implied)
     assert response.status == 400
-    assert (
-        response.body == b"'kind' can only be filtered here, not included; what can: day, city, year, month, country\n"
-    )
+    assert response.body.startswith(b"'kind' can only be filtered here, not included; what can: ")
 
 
 # Every place of a request that somebody's input may come back from; # stands for the input.
@@ -211,6 +209,6 @@ def test_a_value_may_name_the_parameter_of_a_credential() -> None:
 
 
 def test_a_head_is_refused_without_a_text() -> None:  # W53
-    for target in (f"{S}/nothing", f"{S}/country?x=1", f"{S}/country.pdf"):
+    for target in (f"{S}/nothing", f"{S}/country?x=1", f"{S}/country.pdf", "/" + "a" * 20_000):
         response = ask(ENDPOINTS["plain"], target, "HEAD")
         assert (response.status >= 400, response.body) == (True, b"")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from json import dumps
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from wolap.command.loading import (
 )
 from wolap.errors import WolapError
 from wolap.model.principal import Principal
+from wolap.planner.explanation import explanation
 from wolap.web.endpoint import Endpoint
 
 __all__ = ["explain"]
@@ -27,11 +29,12 @@ __all__ = ["explain"]
 @click.argument("target")
 @now_option
 @principal_option
-def explain(file: Path, target: str, now: datetime, principal: Principal) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as data.")
+def explain(file: Path, target: str, now: datetime, principal: Principal, as_json: bool) -> None:
     """Say how TARGET would be answered: every projection with its cost, or with all that is in its way."""
     cube = open_cube(file, principal)
     try:
         plan = Endpoint(cube).explain(full_target(target, cube.schema), now, principal)
     except WolapError as error:
         stop(error)
-    click.echo(str(plan))
+    click.echo(dumps(explanation(plan), indent=2, ensure_ascii=False) if as_json else str(plan))

@@ -18,7 +18,7 @@ from wolap.engine.columns import COUNT, Column, is_clock
 from wolap.errors import MetricOverflow
 from wolap.model.expression import Binary, Expression, Name, Negative, Number
 
-__all__ = ["FLOAT", "MetricColumn", "Unfit", "evaluate", "floats", "product", "quotient", "unit_of"]
+__all__ = ["FLOAT", "MetricColumn", "Unfit", "as_floats", "evaluate", "product", "quotient", "unit_of"]
 
 FLOAT = pa.float64()
 # The units of durations in a second, the finest last.
@@ -98,7 +98,7 @@ def unit_of(kept: pa.DataType) -> float:
     return float(_UNITS[kept.unit]) if pa.types.is_duration(kept) else 1.0
 
 
-def floats(column: MetricColumn) -> np.ndarray:
+def as_floats(column: MetricColumn) -> np.ndarray:
     """Decimals as what their digits stand for, durations in seconds."""
     values: np.ndarray = column.values.astype(np.float64) / unit_of(column.type)
     return values
@@ -107,7 +107,7 @@ def floats(column: MetricColumn) -> np.ndarray:
 def quotient(name: str, above: MetricColumn, below: MetricColumn) -> MetricColumn:
     """One column divided by another. A duration by a number stays a duration, in its own unit."""
     stays = above.is_duration and not below.is_duration
-    dividend, divisor = above.values.astype(np.float64) if stays else floats(above), floats(below)
+    dividend, divisor = above.values.astype(np.float64) if stays else as_floats(above), as_floats(below)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         values = dividend / divisor
     return _finite(name, values, above, below, above.type if stays else FLOAT)
@@ -170,7 +170,7 @@ def _sum(name: str, left: MetricColumn, right: MetricColumn, ufunc: np.ufunc) ->
         times = [10**power for power in powers]
         exact = left.is_exact and right.is_exact and max(powers) <= _MOST_POWER
         if not exact:
-            return _finite(name, ufunc(floats(left), floats(right)), left, right, FLOAT)
+            return _finite(name, ufunc(as_floats(left), as_floats(right)), left, right, FLOAT)
         decimal = pa.types.is_decimal(left.type) or pa.types.is_decimal(right.type)
         output = pa.decimal128(_MOST_DIGITS, scale) if decimal else COUNT
     if not (left.is_exact and right.is_exact):
@@ -209,13 +209,13 @@ def _multiply(name: str, left: MetricColumn, right: MetricColumn) -> MetricColum
         length, number = (left, right) if left.is_duration else (right, left)
         if length.is_exact and number.is_exact and not scale:
             return _exact(name, *_product(left.values, right.values), left, right, length.type)
-        values = length.values.astype(np.float64) * floats(number)
+        values = length.values.astype(np.float64) * as_floats(number)
         return _finite(name, values, left, right, length.type)
     if left.is_exact and right.is_exact and scale <= _MOST_DIGITS:
         decimal = pa.types.is_decimal(left.type) or pa.types.is_decimal(right.type)
         output = pa.decimal128(_MOST_DIGITS, scale) if decimal else COUNT
         return _exact(name, *_product(left.values, right.values), left, right, output)
-    return _finite(name, floats(left) * floats(right), left, right, FLOAT)
+    return _finite(name, as_floats(left) * as_floats(right), left, right, FLOAT)
 
 
 def product(left: Column, right: Column) -> Column:
@@ -233,13 +233,13 @@ def product(left: Column, right: Column) -> Column:
         if one.is_duration or other.is_duration:
             length, number = (one, other) if one.is_duration else (other, one)
             output, exact = length.type, exact and not scale
-            values = length.values.astype(np.float64) * floats(number) if not exact or size >= 1 << 63 else None
+            values = length.values.astype(np.float64) * as_floats(number) if not exact or size >= 1 << 63 else None
         elif exact:
             decimal = pa.types.is_decimal(one.type) or pa.types.is_decimal(other.type)
             output = pa.decimal128(_MOST_DIGITS, scale) if decimal else COUNT
             values = one.values.astype(np.float64) * other.values.astype(np.float64) if size >= 1 << 63 else None
         else:
-            values = floats(one) * floats(other)
+            values = as_floats(one) * as_floats(other)
         if values is None:
             values = one.values * other.values
     valid = left.valid if right.valid is None else right.valid if left.valid is None else left.valid & right.valid

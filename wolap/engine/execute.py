@@ -1,7 +1,6 @@
 """From a plan to the columns of its report: partials of each piece, merged, finished, in order, cut.
 
-The order is that of the report's dimensions from left to right (W24); the limit cuts after the final merge and never
-before (`planner.md` rule 15), and how many records there were is kept.
+The limit cuts after the final merge and never before (`planner.md` rule 15), and how many records there were is kept.
 """
 
 from __future__ import annotations
@@ -10,12 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Event
 
-import numpy as np
-
 from wolap.engine.finish import MetricColumn, finish_metrics
 from wolap.engine.groups import PartialOverflow
 from wolap.engine.layout import Dictionaries
-from wolap.engine.members import Members
+from wolap.engine.order import DimensionColumn, record_order
 from wolap.engine.source import Source
 from wolap.engine.stitch import stitch
 from wolap.errors import MetricOverflow
@@ -24,15 +21,6 @@ from wolap.model.schema import Schema
 from wolap.planner.plan import Plan
 
 __all__ = ["DimensionColumn", "Report", "execute", "overflow_of"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DimensionColumn:
-    """The codes of a dimension with its members; of time, where `members` is None, plain numbers."""
-
-    name: str
-    codes: np.ndarray
-    members: Members | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,24 +55,17 @@ def execute(
     dimensions = [
         DimensionColumn(name, codes, dictionaries.members.get(name)) for name, codes in found.dimensions.items()
     ]
-    order = _order(query.group, schema.levels, dimensions)
-    limit = found.rows if query.limit is None else min(query.limit, found.rows)
-    if order is not None or limit < found.rows:
-        rows = slice(limit) if order is None else order[:limit]
+    order = record_order(query, schema.levels, dimensions, metrics)
+    end = found.rows if query.limit is None else min(query.offset + query.limit, found.rows)
+    shown = slice(min(query.offset, end), end)
+    if order is not None or shown.stop - shown.start < found.rows:
+        rows = shown if order is None else order[shown]
         dimensions = [replace(column, codes=column.codes[rows]) for column in dimensions]
         metrics = [
             replace(column, values=column.values[rows], valid=None if column.valid is None else column.valid[rows])
             for column in metrics
         ]
-    return Report(tuple(dimensions), tuple(metrics), limit, found.rows)
-
-
-def _order(group: tuple[str, ...], levels: frozenset[str], dimensions: list[DimensionColumn]) -> np.ndarray | None:
-    """The order of the report, where packing all of time as one digit has not given it already."""
-    places = [index for index, name in enumerate(group) if name in levels]
-    if not places or places[-1] - places[0] + 1 == len(places):
-        return None
-    return np.lexsort([column.codes for column in reversed(dimensions)])
+    return Report(tuple(dimensions), tuple(metrics), shown.stop - shown.start, found.rows)
 
 
 def overflow_of(schema: Schema, metrics: tuple[str, ...], partial: Partial) -> MetricOverflow:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.arithmetic import FLOAT, MetricColumn, Unfit, evaluate, quotient, unit_of
+from wolap.engine.arithmetic import FLOAT, MetricColumn, Unfit, as_floats, evaluate, quotient, unit_of
 from wolap.engine.columns import is_clock
 from wolap.engine.groups import Series
 from wolap.errors import MetricOverflow, quote
@@ -16,7 +16,7 @@ from wolap.model.aggregate import AGGREGATES, Metric, Partial
 from wolap.model.expression import read_expression
 from wolap.model.schema import Schema
 
-__all__ = ["MetricColumn", "finish_metrics", "unfit_metrics"]
+__all__ = ["MetricColumn", "as_floats", "finish_metrics", "unfit_metrics"]
 
 Merged = Mapping[Partial, tuple[Series, pa.DataType]]
 

@@ -38,7 +38,8 @@ def materialize(projection: Projection, schema: Schema, source: MemorySource, ca
         numbers = np.arange(len(buckets.instants), dtype=np.int64)
         digits.append(TimeDigit(numbers, buckets.offsets, len(numbers)))
     members = source.dictionaries.members
-    digits += [CodeDigit(layout.codes[name], members[name].cardinality) for name in projection.dimensions]
+    stored = {name: source.codes_of(name) for name in projection.dimensions}
+    digits += [CodeDigit(codes, members[name].cardinality, table) for name, (codes, table) in stored.items()]
     scan = Scan(0, layout.rows, pack(digits, 0, layout.rows), cancel=cancel)
     partials = sorted(projection.partials, key=str)
     try:
@@ -51,7 +52,8 @@ def materialize(projection: Projection, schema: Schema, source: MemorySource, ca
         bucket_of_row, *split = split
         time = _index(projection.level, buckets, bucket_of_row, schema)
     codes = {
-        name: column.astype(layout.codes[name].dtype) for name, column in zip(projection.dimensions, split, strict=True)
+        name: column.astype(found.dtype if table is None else table.dtype)
+        for (name, (found, table)), column in zip(stored.items(), split, strict=True)
     }
     columns = {partial: _column(one, output) for partial, (one, output) in zip(partials, series, strict=True)}
     return Layout(len(groups.keys), time, codes, columns)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,11 +55,26 @@ class Members:
     @cached_property
     def texts(self) -> list[str]:
         """The text of each code, with the labels of null and of the empty string."""
-        if self.kind == "text":
-            shown = [value or self.empty_label for value in self.values.to_pylist()]
-        else:
-            shown = [member_text(self.kind, value) for value in self.values.to_pylist()]
+        shown = self._shown(self.values)
         return [*shown, self.null_label] if self.has_null else shown
+
+    def texts_at(self, codes: np.ndarray) -> list[str]:
+        """The texts of some codes, without making those of all others."""
+        is_null = codes == len(self.values)
+        shown = np.array([self.null_label] * len(codes), object)
+        shown[~is_null] = self._shown(self.values.take(pa.array(codes[~is_null])))
+        texts: list[str] = shown.tolist()
+        return texts
+
+    def _shown(self, values: pa.Array) -> list[str]:
+        if self.kind == "text":
+            return [value or self.empty_label for value in values.to_pylist()]
+        return [member_text(self.kind, value) for value in values.to_pylist()]
+
+    @cached_property
+    def kept(self) -> dict[object, Any]:
+        """What others have worked out of all members, for as long as they are there."""
+        return {}
 
     def decode(self, codes: np.ndarray) -> pa.Array:
         """Codes as their members, null for the null member."""

@@ -100,7 +100,7 @@ class MemorySource:
         digits: dict[str, Digit] = {}
         for name in group:
             if name not in levels:
-                codes, table = self._codes(name)
+                codes, table = self.codes_of(name)
                 digits[name] = CodeDigit(codes, self.dictionaries.members[name].cardinality, table)
             elif name == levels[0]:
                 digits[name] = self._time_digit(levels, start, stop)
@@ -120,7 +120,7 @@ class MemorySource:
         least, most = (groups[0], groups[-1]) if found.rising else (groups.min(), groups.max())
         return TimeDigit(groups - least, offsets, int(most - least) + 1, int(least))
 
-    def _codes(self, name: str) -> tuple[Codes, Codes | None]:
+    def codes_of(self, name: str) -> tuple[Codes, Codes | None]:
         """The codes of a dimension, or those of one that determines it with the table that leads up."""
         if name in self.layout.codes:
             return self.layout.codes[name], None
@@ -135,7 +135,7 @@ class MemorySource:
             found = sorted({members.code(value) for value in predicate.values} - {-1})
             kept = np.full(max(members.cardinality, 1), predicate.exclude)
             kept[found] = not predicate.exclude
-            codes, table = self._codes(predicate.dimension)
+            codes, table = self.codes_of(predicate.dimension)
             if table is not None:
                 yield Predicate(codes, kept[table])
             else:

@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
 from wolap.errors import SHOWN_INPUT, NotAllowed, QueryError, UnknownResource, may_hold_credential, nearest, quote
 from wolap.model.forest import Forest
-from wolap.model.interval import Moment, instant_of
+from wolap.model.interval import Moment, instant_of, read_moment
 from wolap.model.principal import Principal
-from wolap.model.query import Filter, Query, check_interval, conjunction, not_filterable, read_bound, settle_filter
+from wolap.model.query import Filter, Query, check_interval, conjunction, no_bound, not_filterable, settle_filter
 from wolap.model.schema import RESERVED, Schema
 from wolap.model.span import default_start
 from wolap.model.tree import Path, path_text
@@ -40,12 +40,13 @@ _DIGITS = re.compile("[0-9]+")
 class Target:
     """A decoded target: the steps of its path, and key and value of each parameter, None for a bare key.
 
-    `named` are those with other keys than the reserved ones; `reserved` holds the values of these, without those that
-    are empty and so as if absent (W15).
+    `keys` are the reserved ones: a cube may have declared more (W70, W71). `named` are the parameters with other keys;
+    `reserved` holds the values of those, without the empty ones, which are as if absent (W15).
     """
 
     segments: tuple[str, ...]
     parameters: tuple[tuple[str, str | None], ...]
+    keys: frozenset[str] = RESERVED
     named: list[tuple[str, str | None]] = field(init=False, repr=False, compare=False)
     reserved: dict[str, list[str]] = field(init=False, repr=False, compare=False)
 
@@ -53,7 +54,7 @@ class Target:
         named: list[tuple[str, str | None]] = []
         reserved: dict[str, list[str]] = {}
         for key, value in self.parameters:
-            if key not in RESERVED:
+            if key not in self.keys:
                 named.append((key, value))
             elif value:
                 reserved.setdefault(key, []).append(value)
@@ -168,6 +169,8 @@ def read_query(target: Target, location: Location, schema: Schema, principal: Pr
     if [key for key, _ in target.parameters].count("access_token") > 1:
         raise QueryError("access_token is given more than once; give it once")
     read_format(target)
+    if schema.extensions:
+        target = replace(target, keys=schema.reserved)
     filters, include = _read_dimensions(target, location.path, forest, schema, principal)
     start, end = _read_interval(target, schema.levels.intersection((*location.path, *include)), schema, now)
     return Query(
@@ -178,6 +181,8 @@ def read_query(target: Target, location: Location, schema: Schema, principal: Pr
         end=end,
         metrics=_read_metrics(target, location.path, forest, schema),
         limit=_read_limit(target, schema),
+        order=_read_order(target) if schema.extensions else (),
+        offset=_read_offset(target) if schema.extensions else 0,
     )
 
 
@@ -244,7 +249,7 @@ def _in_order(names: Container[str], schema: Schema) -> list[str]:
 
 
 def _impossible(key: str, path: Path, filterable: Container[str], schema: Schema) -> QueryError:
-    possible = nearest(key, (*_in_order(filterable, schema), *sorted(RESERVED)))
+    possible = nearest(key, (*_in_order(filterable, schema), *sorted(schema.reserved)))
     report = f"the report {quote(path_text(path))}" if path else "the root"
     return QueryError(f"{quote(key)} is no key for {report}; possible are {possible}")
 
@@ -270,11 +275,10 @@ def _read_instant(target: Target, name: str, schema: Schema) -> int | None:
     text = _only(target, name)
     if text is None:
         return None
-    moment = read_bound(name, text)
     try:
-        return moment.instant(schema.zone)
+        return read_moment(text).instant(schema.zone)
     except ValueError as error:
-        raise QueryError(f"{name} {quote(text)} is {error}") from None
+        raise no_bound(name, text, error) from None
 
 
 def _read_metrics(target: Target, path: Path, forest: Forest, schema: Schema) -> list[str] | None:
@@ -310,3 +314,22 @@ def _read_limit(target: Target, schema: Schema) -> int:
     if len(digits) > len(str(schema.maximum_limit)):
         return schema.maximum_limit
     return min(int(digits), schema.maximum_limit)
+
+
+def _read_order(target: Target) -> list[str]:
+    """What to order by (W70): names joined by commas, or several parameters; whether they are shown is seen later."""
+    names = [name for value in target.reserved.get("sort", ()) for name in value.split(",")]
+    if any(not name.removeprefix("-") for name in names):
+        raise QueryError(f"sort {quote(','.join(names))} holds an empty name; give names, as in sort=-clients,mvpd")
+    return names
+
+
+def _read_offset(target: Target) -> int:
+    """The number of records to skip (W71)."""
+    text = _only(target, "offset")
+    if text is None:
+        return 0
+    if not _DIGITS.fullmatch(text):
+        raise QueryError(f"offset {quote(text)} is no number of records; give a whole number from 0")
+    # Nothing has that many records, and Python would read the digits for long.
+    return int(text) if len(text) <= 18 else 10**18

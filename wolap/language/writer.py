@@ -41,6 +41,10 @@ def write_query(query: Query, schema: Schema) -> str:
             parameters.append(f"{name}={write_moment(moment.instant(schema.zone), schema.zone)}")
     if query.limit is not None:
         parameters.append(f"limit={query.limit}")
+    if query.offset:
+        parameters.append(f"offset={query.offset}")
+    if query.order:
+        parameters.append(f"sort={','.join(_escape(str(one)) for one in query.order)}")
     parameters += [f"metrics={_escape(name)}" for name in query.metrics or ()]
     path = write_path(query.path, schema)
     return f"{path}?{'&'.join(parameters)}" if parameters else path

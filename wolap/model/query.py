@@ -20,15 +20,33 @@ from wolap.model.tree import path_text, read_path
 
 __all__ = [
     "Filter",
+    "Order",
     "Query",
     "check_interval",
+    "check_order",
     "conjunction",
     "interval_of",
+    "no_bound",
     "not_filterable",
-    "read_bound",
     "settle",
     "settle_filter",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What records are put in order by, a dimension or a metric of the report: from the least on, or `descending`."""
+
+    name: str
+    descending: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Order:
+        """`clients`, or `-clients` for descending (W70)."""
+        return cls(text.removeprefix("-"), text.startswith("-"))
+
+    def __str__(self) -> str:
+        return f"{'-' * self.descending}{self.name}"
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -38,7 +56,9 @@ class Query:
     `path` names the dimensions to group by (`"year/month"`, or a tuple), `include` more of them that follow it;
     `where` and `where_not` keep or drop members, one or several for a dimension; `start` and `end` bound the time,
     half-open, as ISO 8601 text or dates; `metrics` None takes what the default projection offers (W21); `limit` None is
-    no limit. Raises QueryError for a date that is none and for a filter without a value.
+    no limit. `order` names dimensions and metrics to order by, `-` before a name for descending, what has no value
+    last; equals, and all records without it, are in the order of W24. `offset` skips that many records before `limit`
+    is counted. Raises QueryError for a date that is none and for a filter without a value.
     """
 
     path: tuple[str, ...]
@@ -48,6 +68,8 @@ class Query:
     end: Moment | None
     metrics: tuple[str, ...] | None
     limit: int | None
+    order: tuple[Order, ...]
+    offset: int
 
     def __init__(
         self,
@@ -61,21 +83,24 @@ class Query:
         metrics: str | Iterable[str] | None = None,
         limit: int | None = None,
         filters: Iterable[Filter] = (),
+        order: str | Iterable[str | Order] = (),
+        offset: int = 0,
     ) -> None:
         steps = read_path(path) if isinstance(path, str) else tuple(path)
         more = (include,) if isinstance(include, str) else include
         named = (metrics,) if isinstance(metrics, str) else metrics
-        said = tuple(Filter(name, _values(name, values)) for name, values in where.items()) if where else ()
-        if where_not:
-            said += tuple(Filter(name, _values(name, values), True) for name, values in where_not.items())
+        if where or where_not:
+            filters = (*_said(where, False), *_said(where_not, True), *filters)
         assign = object.__setattr__
         assign(self, "path", steps)
         assign(self, "include", tuple([name for name in dict.fromkeys(more) if name not in steps]) if more else ())
-        assign(self, "filters", (*said, *filters))
-        assign(self, "start", start if start is None or isinstance(start, Moment) else read_bound("start", start))
-        assign(self, "end", end if end is None or isinstance(end, Moment) else read_bound("end", end))
+        assign(self, "filters", tuple(filters))
+        assign(self, "start", start if start is None or isinstance(start, Moment) else _bound("start", start))
+        assign(self, "end", end if end is None or isinstance(end, Moment) else _bound("end", end))
         assign(self, "metrics", None if named is None else tuple(dict.fromkeys(named)))
         assign(self, "limit", limit)
+        assign(self, "order", _orders(order) if order else ())
+        assign(self, "offset", offset)
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -95,6 +120,10 @@ class Query:
         """The same query over another interval."""
         return _with(self, start=start, end=end)
 
+    def skipping(self, offset: int) -> Query:
+        """The same query from another record on."""
+        return _with(self, offset=offset)
+
     def along(self, path: tuple[str, ...]) -> Query:
         """The same question of another path."""
         return _with(self, path=path, include=())
@@ -103,6 +132,7 @@ class Query:
         parts = [path_text(self.group) or "totals"]
         parts += [", ".join(self.metrics)] if self.metrics else []
         parts += [str(predicate) for predicate in self.filters]
+        parts += [f"by {', '.join(map(str, self.order))}"] if self.order else []
         return " · ".join(parts)
 
 
@@ -118,6 +148,19 @@ def _with(query: Query, **changes: object) -> Query:
 _FIELDS = tuple(Query.__dataclass_fields__)
 
 
+def _orders(order: str | Iterable[str | Order]) -> tuple[Order, ...]:
+    """What to order by; of one name twice the first decides."""
+    found: dict[str, Order] = {}
+    for one in (order,) if isinstance(order, str) else order:
+        read = Order.parse(one) if isinstance(one, str) else one
+        found.setdefault(read.name, read)
+    return tuple(found.values())
+
+
+def _said(members: Mapping[str, Values] | None, exclude: bool) -> Iterable[Filter]:
+    return (Filter(name, _values(name, values), exclude) for name, values in (members or {}).items())
+
+
 def _values(dimension: str, values: Values) -> frozenset[Member]:
     if isinstance(values, SCALARS):
         return frozenset((values,))
@@ -127,12 +170,17 @@ def _values(dimension: str, values: Values) -> frozenset[Member]:
     return members
 
 
-def read_bound(name: str, value: str | date) -> Moment:
+def _bound(name: str, value: str | date) -> Moment:
     """A `start` or `end` as somebody gave it. Raises QueryError for what is no date."""
     try:
         return Moment.of(value)
     except ValueError as error:
-        raise QueryError(f"{name} {quote(str(value))} is {error}") from None
+        raise no_bound(name, str(value), error) from None
+
+
+def no_bound(name: str, text: str, error: ValueError) -> QueryError:
+    """The refusal of a `start` or `end` that is no date, or not one of those that there are (W15)."""
+    return QueryError(f"{name} {quote(text)} is {error}")
 
 
 def conjunction(filters: Iterable[Filter]) -> tuple[Filter, ...]:
@@ -174,10 +222,23 @@ def settle(query: Query, schema: Schema) -> Query:
         check_interval(start.microseconds, end.microseconds, schema)
     if query.limit is not None and query.limit < 1:
         raise QueryError(f"limit {query.limit} is below 1; give a whole number from 1, or none")
+    if query.offset < 0:
+        raise QueryError(f"offset {query.offset} is below 0; give the number of records to skip")
     if not query.filters and start is query.start and end is query.end:
         return query
     filters = conjunction([settle_filter(predicate, schema) for predicate in query.filters])
     return _with(query, filters=filters, start=start, end=end)
+
+
+def check_order(query: Query, metrics: tuple[str, ...]) -> None:
+    """Raises QueryError where a report of these metrics would be put in order by what it does not show (W70)."""
+    shown = (*query.group, *metrics)
+    for one in query.order:
+        if one.name not in shown:
+            raise QueryError(
+                f"the report does not show {quote(one.name)}, so it is not put in order by it; it shows "
+                f"{nearest(one.name, shown)}"
+            )
 
 
 def check_interval(start: int, end: int, schema: Schema) -> None:

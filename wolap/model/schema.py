@@ -25,9 +25,11 @@ from wolap.model.span import Span
 from wolap.model.tree import Path, Tree, path_text
 from wolap.model.zone import Zone
 
-__all__ = ["RESERVED", "Dimension", "Schema", "Time"]
+__all__ = ["EXTENSIONS", "RESERVED", "Dimension", "Schema", "Time"]
 
 RESERVED = frozenset({"access_token", "end", "format", "limit", "metrics", "start"})
+# Parameters beyond the published contract (W70, W71), which a cube has to declare.
+EXTENSIONS = ("sort", "offset")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 _BASE = re.compile(r"(?:/[A-Za-z0-9_.~-]+)+", re.ASCII)
 
@@ -77,7 +79,7 @@ class Schema:
 
     `base` is the path that the cube is mounted at, `aliases` are others for it; `default_limit` and `maximum_limit`
     bound a report's records (W22); `native_numbers` writes numbers as numbers in JSON (W42); `file_prefix` begins the
-    name of a CSV file (W44).
+    name of a CSV file (W44); `extensions` are those of EXTENSIONS that requests may use, whose names are then reserved.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Schema:
     default_limit: int = 1000
     maximum_limit: int = 100_000
     native_numbers: bool = False
+    extensions: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         assign = object.__setattr__
@@ -100,6 +103,7 @@ class Schema:
         assign(self, "metrics", MappingProxyType(dict(self.metrics)))
         assign(self, "trees", tuple(self.trees))
         assign(self, "aliases", tuple(self.aliases))
+        assign(self, "extensions", tuple(self.extensions))
         assign(self, "base", self.base or f"/{self.name}")
         assign(self, "file_prefix", self.file_prefix or self.name)
         if problems := tuple(_problems(self)):
@@ -121,6 +125,11 @@ class Schema:
     def levels(self) -> frozenset[str]:
         """The names of the time dimensions."""
         return frozenset(self.time.levels if self.time else ())
+
+    @cached_property
+    def reserved(self) -> frozenset[str]:
+        """The names of parameters that are no dimension's (W6)."""
+        return RESERVED.union(self.extensions)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -235,6 +244,12 @@ def _problems(schema: Schema) -> Iterable[Problem]:
     for place, limit in (("default_limit", schema.default_limit), ("maximum_limit", schema.maximum_limit)):
         if limit < 1:
             yield Problem(place, f"{limit} is below 1")
+    for name in schema.extensions:
+        if name not in EXTENSIONS:
+            yield Problem("extensions", f"{quote(name)} is none", f"extensions are {nearest(name, EXTENSIONS)}")
+    for name in (*(dimension.name for dimension in schema.dimensions), *schema.metrics):
+        if name in schema.extensions:
+            yield Problem("extensions", f"{quote(name)} is the name of a dimension or metric", "another name for that")
     yield from _time_problems(schema)
     yield from _dimension_problems(schema)
     yield from _metric_problems(schema)

@@ -1,4 +1,8 @@
-"""Default intervals: how far back a report looks when nobody says (W17)."""
+"""Default intervals: how far back a report looks when nobody says (W17).
+
+Hours and less are counted in time that passes, days and more on the calendar, so that an hour before 3:30 on the
+morning on which the clock skips from 2 to 3 is 1:30, and a month before noon is noon, whatever the clock did between.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 
-from wolap.model.level import LEVELS
+from wolap.model.level import LEVELS, SUB_DAY
 from wolap.model.zone import (
     DAY,
     FIRST_INSTANT,
@@ -76,8 +80,13 @@ def default_start(levels: frozenset[str], end: int, zone: Zone, own: Mapping[str
     """
     finest = _finest(levels)
     span, floor = DEFAULT_SPANS[finest]
-    local = own.get(finest, span).before(min(max(zone.local(end), FIRST_INSTANT), LAST_INSTANT))
-    start = zone.floor(floor, zone.instant(local))
+    span = own.get(finest, span)
+    if span.level in SUB_DAY:
+        start = span.before(end)
+    else:
+        start = zone.instant(span.before(min(max(zone.local(end), FIRST_INSTANT), LAST_INSTANT)))
+    # A day that a zone skipped may leave no time at all: then what ends there is its last bucket.
+    start = zone.floor(floor, start if start < end else end - 1)
     return max(start, FIRST_INSTANT)
 
 

@@ -16,7 +16,7 @@ from wolap.model.interval import Interval, Moment
 from wolap.model.level import INSTANT, LEVELS
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import Catalog
-from wolap.model.query import Query, settle, settle_filter
+from wolap.model.query import Query, check_order, settle, settle_filter
 from wolap.model.tree import Path, path_text
 from wolap.planner.cost import Part, cost_of, group_estimate, memory_of, width_of
 from wolap.planner.cover import cover, may_be_cut
@@ -53,10 +53,12 @@ def plan_query(
     if principal.filters:
         settled = settled.restrict(settle_filter(implied, catalog.schema) for implied in principal.filters)
     metrics = settled.metrics or default_metrics(settled, catalog, among)
+    if settled.order:
+        check_order(settled, metrics)
     caps = catalog.caps.stricter(principal.caps)
     choice = _choose(needs_of(settled, catalog, metrics), catalog, caps)
     if choice.way is None:
-        raise _refusal(choice, catalog, caps, among)
+        raise _refusal(choice, catalog, caps, among, principal.may_explain)
     candidates = _candidates(choice, catalog, caps) if explain else ()
     return _plan(choice, catalog, candidates)
 
@@ -107,11 +109,13 @@ def _ways(needs: Needs, catalog: Catalog) -> list[tuple[Part, ...]]:
     return ways
 
 
-def _refusal(choice: _Choice, catalog: Catalog, caps: Caps, among: tuple[str, ...] | None) -> NoAnswer | TooExpensive:
+def _refusal(
+    choice: _Choice, catalog: Catalog, caps: Caps, among: tuple[str, ...] | None, may_explain: bool
+) -> NoAnswer | TooExpensive:
     """The error for a choice of nothing, with a query that would pass where only a cap is in the way."""
     needs = choice.needs
     if choice.refusal == "no answer":
-        return NoAnswer(_no_answer_text(needs, catalog, among))
+        return NoAnswer(_no_answer_text(needs, catalog, among, may_explain))
 
     def passes(nearer: Query) -> bool:
         return _choose(needs_of(nearer, catalog, needs.metrics), catalog, caps).way is not None
@@ -188,14 +192,17 @@ def _widen(needs: Needs, catalog: Catalog) -> Needs:
     return needs
 
 
-def _no_answer_text(needs: Needs, catalog: Catalog, among: tuple[str, ...] | None) -> str:
-    """Why each candidate cannot answer. Of more than somebody will read, those that lack least."""
+def _no_answer_text(needs: Needs, catalog: Catalog, among: tuple[str, ...] | None, may_explain: bool) -> str:
+    """Why each candidate cannot answer, for those who may know (W52). Of more than somebody will read, those that lack
+    least."""
     asked = path_text(needs.query.group) or "the totals"
     if needs.metrics:
         asked += f" with {listing(needs.metrics, _ROOM_FOR_METRICS)}"
     else:
         # Nobody named a metric and none is offered: the reasons are those against each that could have been.
         needs = needs_of(needs.query, catalog, among or tuple(catalog.schema.metrics))
+    if not may_explain:
+        return f"nothing that is stored can answer {asked}"
     against = [(projection.name, reasons(projection, needs)) for projection in catalog.projections]
     if len(against) > _TOLD:
         against.sort(key=lambda candidate: len(candidate[1]))

@@ -7,15 +7,17 @@ of a page moves on the same clock.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from wolap.engine.execute import Report
+from wolap.engine.time_index import local_to_instants
 from wolap.model.interval import Interval
 from wolap.model.level import IDENTIFYING
 from wolap.model.zone import DAY, FIRST_INSTANT, LAST_INSTANT, Zone
 
-__all__ = ["bucket_ends", "bucket_starts", "identified_level", "moved"]
+__all__ = ["Stretches", "bucket_ends", "bucket_starts", "identified_level", "moved", "stretches"]
 
 # Fine to coarse.
 _LEVELS = ("second", "minute", "hour", "day", "month", "quarter", "year")
@@ -60,6 +62,37 @@ def bucket_ends(starts: np.ndarray, level: str) -> np.ndarray:
     else:
         ends = starts + np.timedelta64(_SECONDS[level], "s")
     return ends
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretches:
+    """The bucket of each record as one stretch of time, `[first, last)` in instants; not `exact` where the text of its
+    local beginning or end would be read as another instant, since a clock is changed within the bucket's own ends."""
+
+    first: np.ndarray
+    last: np.ndarray
+    exact: np.ndarray
+
+
+def stretches(starts: np.ndarray, ends: np.ndarray, zone: Zone) -> Stretches:
+    """The stretches of buckets between local times.
+
+    What a clock shows twice, or never, lies between its two readings at a change. A bucket that holds all of that is
+    still one stretch, which its local ends name; one that begins or ends within is not.
+    """
+    bounds = [times.astype("datetime64[us]").astype(np.int64) for times in (starts, ends)]
+    low = max(int(bounds[0].min()) - 2 * DAY, FIRST_INSTANT)
+    high = min(int(bounds[1].max()) + 2 * DAY, LAST_INSTANT)
+    before, changes, offsets = zone.changes(low, high)
+    exact = np.ones(len(starts), bool)
+    if changes:
+        at, after = np.array(changes), np.array(offsets)
+        readings = (at + np.array((before, *offsets[:-1])), at + after)
+        least, most = np.minimum(*readings), np.maximum.accumulate(np.maximum(*readings))
+        for times in bounds:
+            place = np.minimum(np.searchsorted(most, times, side="right"), len(most) - 1)
+            exact &= ~((least[place] < times) & (times < most[place]))
+    return Stretches(local_to_instants(bounds[0], zone), local_to_instants(bounds[1], zone), exact)
 
 
 def moved(start: int, end: int, zone: Zone) -> tuple[Interval | None, Interval | None]:

@@ -15,11 +15,11 @@ from unicodedata import bidirectional, east_asian_width
 import numpy as np
 
 from wolap.engine.execute import DimensionColumn, Report
-from wolap.engine.finish import MetricColumn
+from wolap.engine.finish import MetricColumn, as_floats
 from wolap.model.level import LEVELS
 from wolap.representations.buckets import bucket_starts, identified_level
-from wolap.representations.column_text import grouped_texts, member_texts
-from wolap.representations.hal_xml import escape
+from wolap.representations.column_text import grouped_texts, is_number, member_texts
+from wolap.representations.markup import escape
 
 __all__ = ["draw"]
 
@@ -51,9 +51,9 @@ def draw(report: Report, title: str) -> str:
 
 def _values(metric: MetricColumn) -> np.ndarray:
     """The numbers as floats; what is none, or no number at all, is not drawn."""
-    if metric.values.dtype.kind not in "iuf":
+    if not is_number(metric):
         return np.full(len(metric.values), np.nan)
-    values = metric.values.astype(np.float64)
+    values = as_floats(metric)
     if metric.valid is not None:
         values[~metric.valid] = np.nan
     values[np.abs(values) > _LARGEST] = np.nan
@@ -211,7 +211,7 @@ def _time_axis(report: Report, times: np.ndarray, drawn: np.ndarray, across: _Sc
     xs = across(times[rows])
     length = len(_time_text(report, times, int(rows[-1]), level)) + 1
     count = min(MOMENTS, int((WIDTH - LEFT - RIGHT) / (1.5 * length * SIGN)) + 1)
-    near = np.searchsorted(xs, np.linspace(xs[0], xs[-1], count) - 1e-6).clip(max=len(xs) - 1)
+    near = np.abs(xs[:, np.newaxis] - np.linspace(xs[0], xs[-1], count)).argmin(axis=0)
     texts = {place: _time_text(report, times, int(rows[place]), level) for place in np.unique(near).tolist()}
     narrow, wide = (_apart(xs, list(texts), length * sign) for sign in (LARGE_SIGN, SIGN))
     parts = []
@@ -228,8 +228,8 @@ def _apart(xs: np.ndarray, places: Sequence[int], room: float) -> list[int]:
     first, *between, last = places if len(places) > 1 else (places[0], places[0])
     kept: list[int] = []
     for place in between:
-        begin = xs[kept[-1]] + room if kept else xs[first] + 1.5 * room
-        if begin <= xs[place] <= xs[last] - 1.5 * room:
+        begin = xs[kept[-1]] + room if kept else xs[first] + 1.4 * room
+        if begin <= xs[place] <= xs[last] - 1.4 * room:
             kept.append(place)
     return list(dict.fromkeys((first, *kept, last)))
 

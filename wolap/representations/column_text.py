@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +15,24 @@ from wolap.engine.finish import MetricColumn
 from wolap.engine.members import Members, kind_of
 from wolap.model.member import KINDS
 
-__all__ = ["Texts", "grouped_texts", "is_number", "mapped_texts", "member_texts", "metric_texts", "texts_of", "weave"]
+__all__ = [
+    "Texts",
+    "grouped_texts",
+    "is_number",
+    "mapped_texts",
+    "member_table",
+    "member_texts",
+    "metric_texts",
+    "texts_of",
+    "weave",
+]
 
 # An array of Python texts: gathered and put in place by columns, never by rows.
 Texts = np.ndarray
+Table = TypeVar("Table")
+
+# Of more members only those that a report shows are made into texts, not all once and for all.
+KEPT_MEMBERS = 1 << 14
 
 
 def texts_of(texts: Iterable[str]) -> Texts:
@@ -41,7 +55,11 @@ def member_texts(column: DimensionColumn) -> Texts:
     """The text of each value of a dimension; of time, plain numbers."""
     if column.members is None:
         return _plain_texts(column.codes)
-    texts: Texts = _texts_of_members(column.members)[column.codes]
+    table = member_table(column.members, "texts", texts_of)
+    if table is None:
+        used, places = np.unique(column.codes, return_inverse=True)
+        return texts_of(column.members.texts_at(used))[places]
+    texts: Texts = table[column.codes]
     return texts
 
 
@@ -52,9 +70,14 @@ def mapped_texts(column: DimensionColumn, function: Callable[[str], str]) -> Tex
     return texts_of(map(function, texts.tolist()))[places]
 
 
-@lru_cache(maxsize=512)
-def _texts_of_members(members: Members) -> Texts:
-    return texts_of(members.texts)
+def member_table(members: Members, key: object, make: Callable[[list[str]], Table]) -> Table | None:
+    """What `make` makes of the texts of all members, once for each `key`; None where they are too many to keep."""
+    if len(members.values) > KEPT_MEMBERS:
+        return None
+    found: Table | None = members.kept.get(key)
+    if found is None:
+        found = members.kept[key] = make(members.texts)
+    return found
 
 
 def metric_texts(column: MetricColumn, missing: str) -> Texts:

@@ -27,7 +27,10 @@ def serialize(resource: Resource) -> bytes:
 
 
 def _guarded(members: Members) -> Callable[[str], str]:
-    return _guard
+    if members.kind == "text":
+        return _guard
+    # Of other kinds only the label of null is a text of somebody's choice.
+    return lambda text: _guard(text) if text == members.null_label else text
 
 
 def _guard(text: str) -> str:

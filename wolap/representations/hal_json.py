@@ -16,7 +16,7 @@ __all__ = ["MEDIA_TYPES", "serialize"]
 
 MEDIA_TYPES = ("application/json", "application/hal+json")
 
-_BARE = frozenset({"integer", "float", "decimal", "boolean"})
+_BARE = frozenset({"integer", "float", "decimal", "boolean", "duration"})
 # No text in JSON holds this sign but escaped, so that with its quotes it can stand for null until the end.
 _NOTHING = "\x00"
 
@@ -80,7 +80,8 @@ def _as_text(members: Members) -> Callable[[str], str]:
 def _as_value(members: Members) -> Callable[[str], str]:
     if members.kind not in _BARE:
         return encode_basestring
-    return lambda text: encode_basestring(text) if text == members.null_label else text
+    null = members.null_label if members.has_null else None
+    return lambda text: encode_basestring(text) if text == null else text
 
 
 _QUOTED = Style(_as_text, _NOTHING, '"')

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from wolap.language.writer import write_path
 from wolap.representations.addresses import Addresses
 from wolap.representations.chart import draw
-from wolap.representations.hal_xml import escape
 from wolap.representations.html_table import table
+from wolap.representations.markup import escape
 from wolap.representations.page_forms import (
     chips,
     filter_forms,
@@ -21,6 +21,7 @@ from wolap.representations.page_forms import (
     metrics_offered,
     shifts,
     title_of,
+    title_of_cube,
     unsendable,
     whole_span,
 )
@@ -39,7 +40,7 @@ def serialize(resource: Resource) -> bytes:
     """The page of a report."""
     addresses = Addresses(resource)
     schema, path = resource.schema, resource.query.path
-    name = schema.title or schema.name
+    name = title_of_cube(resource)
     by = ", ".join(title_of(resource, step) for step in resource.query.group)
     heading = f"{name} by {by}" if by else name
     about = f"<p>{escape(schema.description)}</p>" if schema.description and not path else ""
@@ -75,14 +76,14 @@ def page(title: str, body: str, foot: str) -> str:
 
 def _path(resource: Resource, addresses: Addresses) -> str:
     """The way from the list of cubes to here."""
-    schema, around, path = resource.schema, resource.surroundings, resource.query.path
+    around, path = resource.surroundings, resource.query.path
     steps = [f'<li><a href="{escape(around.root)}/">cubes</a></li>']
     for length in range(len(path) + 1):
         above = path[:length]
-        text = escape(title_of(resource, above[-1]) if above else schema.title or schema.name)
+        text = escape(title_of(resource, above[-1]) if above else title_of_cube(resource))
         if length == len(path):
             steps.append(f'<li><span aria-current="page">{text}</span></li>')
-        elif around.can_follow(above):
+        elif addresses.leads_to(above):
             steps.append(f'<li><a href="{escape(addresses.to(above))}">{text}</a></li>')
         else:
             steps.append(f"<li>{text}</li>")
@@ -91,15 +92,14 @@ def _path(resource: Resource, addresses: Addresses) -> str:
 
 def _steps(resource: Resource, addresses: Addresses) -> str:
     """One step further, aside and back, with what was said."""
-    around, path = resource.surroundings, resource.query.path
-    forest = around.forest
+    forest, path = resource.surroundings.forest, resource.query.path
     if path not in forest:
         return ""
     beside = forest.children(path[:-1]) if path else ()
     rows = (
-        ("drill down by", [child for child in forest.children(path) if around.can_follow(child)]),
-        ("instead of the last step", [one for one in beside if one != path and around.can_follow(one)]),
-        ("roll up", [path[:-1]] if path and around.can_follow(path[:-1]) else []),
+        ("drill down by", [child for child in forest.children(path) if addresses.leads_to(child)]),
+        ("instead of the last step", [one for one in beside if one != path and addresses.leads_to(one)]),
+        ("roll up", [path[:-1]] if path and addresses.leads_to(path[:-1]) else []),
     )
     return f'<div class="ways">{"".join(_step_list(resource, addresses, *row) for row in rows if row[1])}</div>'
 
@@ -107,7 +107,7 @@ def _steps(resource: Resource, addresses: Addresses) -> str:
 def _step_list(resource: Resource, addresses: Addresses, label: str, paths: Iterable[tuple[str, ...]]) -> str:
     links = "".join(
         f'<li><a href="{escape(addresses.to(path))}">'
-        f"{escape(title_of(resource, path[-1]) if path else resource.schema.title or resource.schema.name)}</a></li>"
+        f"{escape(title_of(resource, path[-1]) if path else title_of_cube(resource))}</a></li>"
         for path in paths
     )
     name = label.capitalize()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from wolap.representations.addresses import Addresses
-from wolap.representations.column_text import Texts, grouped_texts, mapped_texts, weave
-from wolap.representations.hal_xml import escape
+import numpy as np
+
+from wolap.representations.addresses import Addresses, MemberLinks
+from wolap.representations.column_text import Texts, grouped_texts, mapped_texts, texts_of, weave
+from wolap.representations.markup import escape
 from wolap.representations.page_forms import title_of
 from wolap.representations.resource import Resource
 
@@ -53,23 +55,39 @@ def _rows(resource: Resource, addresses: Addresses) -> str:
         return ""
     pieces: list[Texts | str] = []
     behind = "<tr>"
-    for column, address in zip(report.dimensions, addresses.of_members(), strict=True):
+    for column, links in zip(report.dimensions, addresses.of_members(), strict=True):
         text = mapped_texts(column, _shown)
         cell = '<td class="t">' if column.members is None else "<td>"
-        if address is None:
+        if links is None:
             pieces += [f"{behind}{cell}", text]
             behind = "</td>"
-        else:
-            # Pieces of addresses hold no sign of HTML but &.
-            first, *others = (piece.replace("&", "&amp;") if isinstance(piece, str) else piece for piece in address)
-            pieces += [f'{behind}{cell}<a href="{first}', *others, '">', text]
+        elif links.linked.all():
+            pieces += [f'{behind}{cell}<a href="', *_in_markup(links), '">', text]
             behind = "</a></td>"
+        else:
+            pieces += [f"{behind}{cell}", _anchored(text, links)]
+            behind = "</td>"
     for metric in report.metrics:
         pieces += [f'{behind}<td class="n">', grouped_texts(metric, "–")]
         behind = "</td>"
     return weave(report.rows, [*pieces, f"{behind}</tr>\n"])
 
 
+def _in_markup(links: MemberLinks) -> list[Texts | str]:
+    """Pieces of addresses as they stand in an attribute: those of members are escaped for an address already."""
+    return [escape(piece) if isinstance(piece, str) else piece for piece in links.pieces]
+
+
+def _anchored(text: Texts, links: MemberLinks) -> Texts:
+    """Members, some of which lead on."""
+    addresses = texts_of([""] * len(text))
+    for piece in _in_markup(links):
+        addresses = addresses + piece
+    return np.where(links.linked, '<a href="' + addresses + '">' + text + "</a>", text)
+
+
 def _shown(text: str) -> str:
-    """A member for people: one that may run from right to left does so on its own."""
-    return escape(text) if text.isascii() else f"<bdi>{escape(text)}</bdi>"
+    """A member for people: one that may run from right to left does so on its own, one of blanks alone says so."""
+    shown = escape(text) if text.isascii() else f"<bdi>{escape(text)}</bdi>"
+    is_blank = text.isspace() or not any(sign.isprintable() and sign != " " for sign in escape(text))
+    return f'{shown}<span class="soft">(blank)</span>' if is_blank else shown

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from json import dumps
 
-from wolap.representations.hal_xml import escape
 from wolap.representations.html_page import page
+from wolap.representations.markup import escape
 
 __all__ = ["INDEX_FORMATS", "Entry"]
 
@@ -31,12 +31,16 @@ def _json(entries: Sequence[Entry], href: str) -> bytes:
     return dumps({"_links": {"self": {"href": href}, "cube": cubes}}, ensure_ascii=False).encode()
 
 
-def _html(entries: Sequence[Entry], href: str) -> bytes:
-    listed = "".join(
-        f'<dt><a href="{escape(entry.href)}">{escape(entry.title)}</a> <code>{escape(entry.href)}</code></dt>'
-        f'<dd>{escape(entry.description)} <span class="soft">By {escape(", ".join(entry.steps))} …</span></dd>'
-        for entry in entries
+def _listed(entry: Entry) -> str:
+    title, steps = entry.title.strip() or entry.name, ", ".join(entry.steps)
+    return (
+        f'<dt><a href="{escape(entry.href)}">{escape(title)}</a> <code>{escape(entry.href)}</code></dt>'
+        f'<dd>{escape(entry.description)} <span class="soft">By {escape(steps)} …</span></dd>'
     )
+
+
+def _html(entries: Sequence[Entry], href: str) -> bytes:
+    listed = "".join(map(_listed, entries))
     shown = f'<dl class="words" id="records">{listed}</dl>' if entries else '<p id="records">None for you.</p>'
     return page("Cubes", f"<h1>Cubes</h1>{shown}", f"<p>{len(entries)} served here.</p>").encode()
 

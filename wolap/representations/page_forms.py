@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from wolap.language.writer import write_member
 from wolap.model.interval import Interval, Moment, moment_text
@@ -15,7 +16,7 @@ from wolap.model.member import Member
 from wolap.model.query import Filter, conjunction
 from wolap.representations.addresses import Addresses
 from wolap.representations.buckets import moved
-from wolap.representations.hal_xml import escape
+from wolap.representations.markup import escape
 from wolap.representations.resource import Resource
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "metrics_offered",
     "shifts",
     "title_of",
+    "title_of_cube",
     "unsendable",
     "whole_span",
 ]
@@ -34,6 +36,7 @@ __all__ = [
 SUGGESTED = 200
 _MOST_CHIPS = 60
 _MOST_NAMED = 8
+_MOST_CARRIED = 200
 
 
 def title_of(resource: Resource, name: str) -> str:
@@ -42,7 +45,12 @@ def title_of(resource: Resource, name: str) -> str:
     if name in schema.levels:
         return name.capitalize()
     titled = schema.metrics[name] if name in schema.metrics else schema.dimension(name)
-    return titled.title or name
+    return titled.title.strip() or name
+
+
+def title_of_cube(resource: Resource) -> str:
+    """What people call the cube."""
+    return resource.schema.title.strip() or resource.schema.name
 
 
 def metrics_offered(resource: Resource) -> tuple[str, ...]:
@@ -85,8 +93,12 @@ def _carried(resource: Resource, addresses: Addresses, *, without: str = "") -> 
 
 
 def unsendable(resource: Resource, addresses: Addresses) -> str:
-    """Why this page has no forms: they would ask for another member than the one that is filtered. Mostly empty."""
-    if not any(_CHANGED.search(text) for _, text in _fields_of_filters(resource, addresses)):
+    """Why this page has no forms: they would ask for another member than the one that is filtered, or carry too much.
+    Mostly empty."""
+    fields = _fields_of_filters(resource, addresses)
+    if len(fields) > _MOST_CARRIED:
+        return f'<p class="soft">{len(fields):,} members are filtered, which are too many for forms to carry along.</p>'
+    if not any(_CHANGED.search(text) for _, text in fields):
         return ""
     return (
         '<p class="soft">A form cannot send a line break or a control character as it is: remove the filter that '
@@ -98,15 +110,15 @@ def interval_form(resource: Resource, addresses: Addresses) -> str:
     """Interval, limit and what else to group by."""
     query, schema = resource.query, resource.schema
     fields = []
-    if query.start is not None and query.end is not None:
+    if query.start is not None or query.end is not None or (schema.time is not None and schema.time.everywhere):
         hint = "2024, 2024-07, 2024-07-20 or 2024-07-20 10:05"
         for name, label, moment in (("start", "From", query.start), ("end", "Until, not included", query.end)):
-            used = escape(moment_text(moment.microseconds, schema.zone))
+            used = "" if moment is None else escape(moment_text(moment.microseconds, schema.zone))
             value = f'value="{used}"' if name in resource.surroundings.said else f'placeholder="{used}"'
             fields.append(
                 f'<label>{label}<input name="{name}" {value} title="A date or the beginning of one: {hint}"></label>'
             )
-    limit = f'value="{query.limit}"' if addresses.said_limit else f'placeholder="{query.limit}"'
+    limit = f'value="{query.limit}"' if addresses.said_limit else f'placeholder="{query.limit or ""}"'
     fields.append(
         f'<label>At most records<input name="limit" type="number" min="1" max="{schema.maximum_limit}" {limit}></label>'
     )
@@ -139,10 +151,12 @@ def shifts(resource: Resource, addresses: Addresses) -> str:
     links = []
     for text, bounds in (("← earlier", before), ("later →", after)):
         if bounds is not None:
-            interval = (Moment.at(bounds.start), Moment.at(bounds.end))
-            links.append(f'<li><a href="{escape(addresses.to(interval=interval))}">{text}</a></li>')
-    if resource.surroundings.said & {"start", "end"}:
-        links.append(f'<li><a href="{escape(addresses.to(interval=(None, None)))}">usual interval</a></li>')
+            address = addresses.to(interval=(Moment.at(bounds.start), Moment.at(bounds.end)))
+            if addresses.is_offered(address):
+                links.append(f'<li><a href="{escape(address)}">{text}</a></li>')
+    usual = addresses.to(interval=(None, None))
+    if resource.surroundings.said & {"start", "end"} and addresses.is_offered(usual):
+        links.append(f'<li><a href="{escape(usual)}">usual interval</a></li>')
     return f'<nav class="steps" aria-label="Interval"><ul>{"".join(links)}</ul></nav>' if links else ""
 
 
@@ -157,8 +171,12 @@ def _check(name: str, value: str, label: str, checked: bool) -> str:
 def metrics_form(resource: Resource, addresses: Addresses) -> str:
     """Which metrics to show."""
     offered, shown = metrics_offered(resource), resource.query.metrics or ()
-    boxes = "".join(_check("metrics", name, title_of(resource, name), name in shown) for name in offered)
-    usual = f' <a href="{escape(addresses.to(metrics=()))}">usual metrics</a>' if addresses.said_metrics else ""
+    # Those that are shown come first and in their order, so that sending the form keeps it.
+    names = dict.fromkeys((*shown, *offered))
+    boxes = "".join(_check("metrics", name, title_of(resource, name), name in shown) for name in names)
+    address = addresses.to(metrics=())
+    is_offered = addresses.said_metrics and addresses.is_offered(address)
+    usual = f' <a href="{escape(address)}">usual metrics</a>' if is_offered else ""
     return (
         f"<details><summary>Metrics: {len(shown)} of {len(offered)}</summary>"
         f'<form action="{escape(addresses.action())}">{_carried(resource, addresses, without="metrics")}'
@@ -168,9 +186,10 @@ def metrics_form(resource: Resource, addresses: Addresses) -> str:
 
 def chips(resource: Resource, addresses: Addresses) -> str:
     """The filters as chips that can be taken off or turned around; those that always hold cannot."""
-    listed = [*_fixed_chips(resource), *_chips(resource, addresses)]
-    more = f"<li>and {len(listed) - _MOST_CHIPS:,} more</li>" if len(listed) > _MOST_CHIPS else ""
-    return f'<ul class="chips" aria-label="Filters">{"".join(listed[:_MOST_CHIPS])}{more}</ul>' if listed else ""
+    count = sum(len(predicate.values) for predicate in addresses.said_filters)
+    listed = [*_fixed_chips(resource), *islice(_chips(resource, addresses), _MOST_CHIPS)]
+    more = f"<li>and {count - _MOST_CHIPS:,} more</li>" if count > _MOST_CHIPS else ""
+    return f'<ul class="chips" aria-label="Filters">{"".join(listed)}{more}</ul>' if listed else ""
 
 
 def filter_forms(resource: Resource, addresses: Addresses) -> str:
@@ -193,13 +212,17 @@ def _chips(resource: Resource, addresses: Addresses) -> Iterable[str]:
             shown = f"{escape(title_of(resource, predicate.dimension))} {word} <b><bdi>{escape(text)}</bdi></b>"
             name = escape(f"{title_of(resource, predicate.dimension)} {word} {text}")
             left = _without(predicate, value, others)
-            turned = Filter(predicate.dimension, frozenset((value,)), not predicate.exclude)
-            around = escape(addresses.to(filters=conjunction((*left, turned))))
-            yield (
-                f'<li>{shown}<a href="{around}" aria-label="turn around: {name}" title="turn around">≠</a>'
-                f'<a href="{escape(addresses.to(filters=left))}" aria-label="remove the filter {name}" '
-                'title="remove">×</a></li>'
+            around = addresses.to(filters=_with(left, predicate.dimension, value, not predicate.exclude))
+            ways = (
+                (around, f"turn around: {name}", "turn around", "≠"),
+                (addresses.to(filters=left), f"remove the filter {name}", "remove", "×"),
             )
+            links = "".join(
+                f'<a href="{escape(address)}" aria-label="{label}" title="{title}">{sign}</a>'
+                for address, label, title, sign in ways
+                if addresses.is_offered(address)
+            )
+            yield f"<li>{shown}{links}</li>"
 
 
 def _fixed_chips(resource: Resource) -> Iterable[str]:
@@ -215,6 +238,13 @@ def _fixed_chips(resource: Resource) -> Iterable[str]:
 def _without(predicate: Filter, value: Member, others: list[Filter]) -> list[Filter]:
     left = predicate.values - {value}
     return [*others, Filter(predicate.dimension, left, predicate.exclude)] if left else others
+
+
+def _with(filters: list[Filter], dimension: str, value: Member, exclude: bool) -> tuple[Filter, ...]:
+    """Filters with one value more, which joins those of its dimension as in a target (W10)."""
+    same = [one for one in filters if (one.dimension, one.exclude) == (dimension, exclude)]
+    values = frozenset((value,)).union(*(one.values for one in same))
+    return conjunction((*(one for one in filters if one not in same), Filter(dimension, values, exclude)))
 
 
 def _filter_form(resource: Resource, addresses: Addresses, name: str, carried: str) -> str:
@@ -239,5 +269,6 @@ def whole_span(resource: Resource, addresses: Addresses) -> str:
     if span is None or resource.query.start is None or span.start >= span.end:
         return ""
     first, last = (moment_text(bound, resource.schema.zone)[:19].replace("T", " ") for bound in (span.start, span.end))
-    link = escape(addresses.to(interval=(Moment.at(span.start), Moment.at(span.end))))
-    return f'<p>The facts lie from {first} until {last}: <a href="{link}">show all of that time</a>.</p>'
+    address = addresses.to(interval=(Moment.at(span.start), Moment.at(span.end)))
+    link = f': <a href="{escape(address)}">show all of that time</a>' if addresses.is_offered(address) else ""
+    return f"<p>The facts lie from {first} until {last}{link}.</p>"

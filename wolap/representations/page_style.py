@@ -68,7 +68,7 @@ svg{width:100%;height:auto;display:block;max-width:60rem}
 svg .label{fill:var(--soft);font-size:12px;text-anchor:middle}
 svg .label.end{text-anchor:end}svg .label.start{text-anchor:start}
 svg .grid{stroke:var(--line)}svg .axis{stroke:var(--soft)}
-svg .line{fill:none;stroke-width:2;stroke-linejoin:round}
+svg .line{fill:none;vector-effect:non-scaling-stroke;stroke-width:2;stroke-linejoin:round}
 svg .bar{fill:var(--accent)}
 .line.s0{stroke:var(--s0)}.line.s1{stroke:var(--s1);stroke-dasharray:7 3}.line.s2{stroke:var(--s2);stroke-dasharray:2 3}
 .line.s3{stroke:var(--s3);stroke-dasharray:9 3 2 3}.line.s4{stroke:var(--s4);stroke-dasharray:4 2}
@@ -83,8 +83,8 @@ svg .bar{fill:var(--accent)}
 table{border-collapse:collapse;width:100%;font-size:.95rem}
 caption{text-align:left;padding:.4rem .7rem;color:var(--soft);font-size:.9rem}
 th,td{padding:.3rem .7rem;text-align:left;border-top:1px solid var(--line);vertical-align:top}
-thead th{background:var(--panel);white-space:nowrap;border-bottom:2px solid var(--line)}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+thead th{background:var(--panel);vertical-align:bottom;border-bottom:2px solid var(--line)}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}
 td:not(.n,.t){white-space:pre-wrap;overflow-wrap:anywhere;min-width:8rem}
 td.t,th.t{min-width:0;width:1%;white-space:nowrap;padding-right:1.2rem}
 tbody tr:hover{background:var(--panel)}

@@ -24,14 +24,12 @@ import pyarrow as pa
 from wolap.engine.execute import DimensionColumn, Report
 from wolap.engine.finish import MetricColumn
 from wolap.engine.members import Members
-from wolap.representations.column_text import Texts, metric_texts, texts_of, weave
+from wolap.representations.column_text import Texts, mapped_texts, member_table, metric_texts, texts_of, weave
 
 __all__ = ["LARGE", "Style", "records"]
 
 # From so many values on polars is faster, of which each call costs most of a millisecond.
 LARGE = 30_000
-# Above this many members only those of the report are escaped, not all once and for all.
-_KEPT_MEMBERS = 1 << 14
 _YEARS, _PARTS = 10_000, 64
 # Between these magnitudes polars writes a float as Python does: without an exponent.
 _PLAIN_FLOATS = (1e-4, 1e15)
@@ -70,26 +68,17 @@ def _weave(report: Report, around: Sequence[str], style: Style) -> str:
 
 def _fragments(column: DimensionColumn, before: str, escape: Escape) -> Texts:
     """For each row the member with what stands before it, from a table that is made once."""
-    table: Texts
-    if column.members is None:
-        table = _numbered(before, _YEARS if column.name == "year" else _PARTS)
-    elif len(column.members.values) <= _KEPT_MEMBERS:
-        table = _escaped(column.members, before, escape)
-    else:
-        texts, write = column.members.texts, escape(column.members)
-        return texts_of(before + write(texts[code]) for code in column.codes.tolist())
-    return np.take(table, column.codes)
+    members = column.members
+    if members is None:
+        return np.take(_numbered(before, _YEARS if column.name == "year" else _PARTS), column.codes)
+    write = escape(members)
+    table = member_table(members, (before, escape), lambda texts: texts_of(before + write(text) for text in texts))
+    return mapped_texts(column, lambda text: before + write(text)) if table is None else np.take(table, column.codes)
 
 
 @lru_cache(maxsize=256)
 def _numbered(before: str, size: int) -> Texts:
     return texts_of(f"{before}{number}" for number in range(size))
-
-
-@lru_cache(maxsize=512)
-def _escaped(members: Members, before: str, escape: Escape) -> Texts:
-    write = escape(members)
-    return texts_of(before + write(text) for text in members.texts)
 
 
 def _write(report: Report, around: Sequence[str], style: Style) -> bytes:
@@ -122,18 +111,15 @@ def _without(text: str, separator: str, *, at_start: bool) -> str:
 
 
 def _member_series(column: DimensionColumn, escape: Escape) -> pl.Series:
-    if column.members is None:
+    members = column.members
+    if members is None:
         return pl.Series(column.codes)
-    if len(column.members.values) <= _KEPT_MEMBERS:
-        return _series_of(column.members, escape).gather(column.codes)
+    write = escape(members)
+    table = member_table(members, escape, lambda texts: pl.Series(list(map(write, texts)), dtype=pl.String))
+    if table is not None:
+        return table.gather(column.codes)
     used, places = np.unique(column.codes, return_inverse=True)
-    texts, write = column.members.texts, escape(column.members)
-    return pl.Series([write(texts[code]) for code in used.tolist()], dtype=pl.String).gather(places)
-
-
-@lru_cache(maxsize=512)
-def _series_of(members: Members, escape: Escape) -> pl.Series:
-    return pl.Series(list(map(escape(members), members.texts)), dtype=pl.String)
+    return pl.Series(list(map(write, members.texts_at(used))), dtype=pl.String).gather(places)
 
 
 def _metric_series(column: MetricColumn, missing: str) -> pl.Series:

@@ -10,13 +10,12 @@ from wolap.engine.execute import Report
 from wolap.engine.members import Members
 from wolap.language.writer import filter_texts, write_path, write_query
 from wolap.model.forest import Forest
-from wolap.model.interval import Interval
+from wolap.model.interval import Interval, moment_text
 from wolap.model.query import Filter, Query
 from wolap.model.schema import Schema
 from wolap.model.tree import Path
-from wolap.model.zone import to_datetime
 
-__all__ = ["Answer", "Link", "Resource", "Surroundings", "describe", "file_name"]
+__all__ = ["Answer", "Link", "Resource", "Surroundings", "describe", "file_name", "next_page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +40,22 @@ class Surroundings:
     """What a report stands in: where its caller may go, and what they have said themselves.
 
     `can_follow` tells of a path of the `forest` whether it answers (W48); `root` is what a server has mounted the cube
-    under. A page for people also wants to know which reserved keys were `said` and not filled in, what the caller's
-    `implied` filters are, which `members` it may suggest, between which instants facts lie (`span`), and what the
-    `answer` came from, where that may be told.
+    under. A page for people also wants to know which reserved keys were `said` and not filled in, which `filters`, what
+    the caller's `implied` filters are, which `members` it may suggest, between which instants facts lie (`span`), and
+    what the `answer` came from, where that may be told. `answers` tells of an address with a query string, without its
+    root, whether it answers for just the interval that it says; None where all of them do.
     """
 
     forest: Forest
     can_follow: Callable[[Path], bool]
     root: str = ""
     said: frozenset[str] = frozenset()
+    filters: tuple[Filter, ...] = ()
     implied: tuple[Filter, ...] = ()
     members: Mapping[str, Members] = field(default_factory=dict)
     span: Interval | None = None
     answer: Answer | None = None
+    answers: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +102,15 @@ def _name(path: Path, schema: Schema) -> str:
     return path[-1] if path else schema.name
 
 
+def next_page(resource: Resource) -> str | None:
+    """The address of the records that follow, where the cube has offsets and there are more (W71)."""
+    query, report = resource.query, resource.report
+    offset = query.offset + report.rows
+    if "offset" not in resource.schema.extensions or not report.rows or offset >= report.total:
+        return None
+    return resource.surroundings.root + write_query(query.skipping(offset), resource.schema)
+
+
 def file_name(resource: Resource) -> str:
     """What a report is saved as, without extension: the cube, the dates, the filter values and the limit (W44).
 
@@ -107,9 +118,10 @@ def file_name(resource: Resource) -> str:
     """
     query, schema = resource.query, resource.schema
     parts = []
-    if query.start is not None and query.end is not None:
-        bounds = (query.start.microseconds, query.end.microseconds)
-        parts += [to_datetime(schema.zone.local(bound)).date().isoformat() for bound in bounds]
+    if query.start is not None or query.end is not None:
+        # Of an interval that is open on one side the other has no date.
+        bounds = (query.start, query.end)
+        parts += ["" if bound is None else moment_text(bound.microseconds, schema.zone)[:10] for bound in bounds]
     if values := filter_texts(query, schema):
         parts.append(_safe(",".join(values))[:100])
     if query.limit is not None:

@@ -9,9 +9,10 @@ to the log.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from json import dumps
 from threading import Event
 from time import perf_counter
 
@@ -19,16 +20,18 @@ from wolap.cube import Cube, Snapshot
 from wolap.errors import Cancelled, NotAllowed, QueryError, UnknownResource, UnsupportedFormat, nearest, quote
 from wolap.language.reader import Location, Target, locate, read_format, read_query, split_target
 from wolap.model.principal import EVERYONE, Principal
-from wolap.model.query import settle_filter
+from wolap.model.query import Filter, settle_filter
+from wolap.model.schema import Schema
 from wolap.model.tree import Path, path_text
 from wolap.planner.choose import is_answerable
+from wolap.planner.explanation import explanation
 from wolap.planner.plan import Plan
 from wolap.representations.index_page import INDEX_FORMATS, Entry
 from wolap.representations.page_style import POLICY
-from wolap.representations.resource import Answer, Surroundings, describe, file_name
+from wolap.representations.resource import Answer, Surroundings, describe, file_name, next_page
 from wolap.web.negotiation import FORMATS, Choice, negotiate
 
-__all__ = ["ALLOWED", "STATUSES", "Endpoint", "Request", "Response"]
+__all__ = ["ALLOWED", "EXPLANATIONS", "STATUSES", "Endpoint", "Request", "Response"]
 
 ALLOWED = ("GET", "HEAD", "OPTIONS")
 LONGEST_TARGET = 16 * 1024
@@ -42,8 +45,14 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (Cancelled, 503),
 )
 
+# Instead of a report its plan, to callers with that right: what it is asked for by, and how it is written.
+EXPLANATIONS: dict[str, Callable[[Plan], str]] = {
+    "application/vnd.wolap.plan+json": lambda plan: dumps(explanation(plan), ensure_ascii=False),
+    "text/vnd.wolap.plan": lambda plan: f"{plan}\n",
+}
+
 # What goes with a status whatever its cause.
-_HEADERS_OF = {406: (("Vary", "Accept"),), 503: (("Retry-After", "1"),)}
+_HEADERS_OF = {503: (("Retry-After", "1"),)}
 
 _log = logging.getLogger("wolap")
 
@@ -107,7 +116,7 @@ class Endpoint:
     def explain(self, target: str, now: datetime, principal: Principal = EVERYONE) -> Plan:
         """The plan of a target with every candidate. Raises QueryError for a target that would be refused."""
         split = split_target(target)
-        cube, location = self._locate(split)
+        cube, location = self._locate(split, principal)
         query = read_query(split, location, cube.schema, principal, now)
         negotiate(location.extension, read_format(split), None)
         snapshot = cube.snapshot
@@ -121,26 +130,32 @@ class Endpoint:
         body = INDEX_FORMATS[choice.format][1](self._entries(request), f"{request.root}/")
         return Response(200, tuple(_headers(choice, body)), body)
 
-    def _entries(self, request: Request) -> list[Entry]:
+    def _served(self, principal: Principal) -> list[Schema]:
         """The cubes that have a tree for the caller."""
         schemas = [cube.schema for cube in self.cubes]
+        return [schema for schema in schemas if schema.forest(principal.audience).trees]
+
+    def _entries(self, request: Request) -> list[Entry]:
+        audience = request.principal.audience
         return [
             Entry(
                 request.root + schema.base,
                 schema.name,
                 schema.title or schema.name,
                 schema.description,
-                tuple(child[-1] for child in forest.children(())),
+                tuple(child[-1] for child in schema.forest(audience).children(())),
             )
-            for schema in schemas
-            if (forest := schema.forest(request.principal.audience)).trees
+            for schema in self._served(request.principal)
         ]
 
     def _report(self, request: Request, target: Target, now: datetime) -> Response:
-        cube, location = self._locate(target)
+        cube, location = self._locate(target, request.principal)
         snapshot, principal = cube.snapshot, request.principal
+        accept = request.headers.get("accept")
+        if location.extension is None and principal.may_explain and accept in EXPLANATIONS:
+            return _explained(self.explain(request.target, now, principal), accept)
         query = read_query(target, location, snapshot.catalog.schema, principal, now)
-        choice = negotiate(location.extension, read_format(target), request.headers.get("accept"))
+        choice = negotiate(location.extension, read_format(target), accept)
         among = _offered(snapshot, location.path, principal)
         if not is_answerable(location.path, snapshot.catalog, among):
             raise UnknownResource(
@@ -154,7 +169,7 @@ class Endpoint:
         aggregated = perf_counter()
         pieces = tuple(piece.projection for piece in plan.pieces)
         answer = Answer(pieces, planned - began, aggregated - planned) if principal.may_explain else None
-        surroundings = _surroundings(snapshot, request, frozenset(target.reserved), answer, now)
+        surroundings = _surroundings(snapshot, request, frozenset(target.reserved), query.filters, answer, now)
         resource = describe(result, snapshot.catalog.schema, surroundings)
         if len(resource.href) > LONGEST_TARGET:
             text = "the target, with all that it leaves unsaid, is longer than"
@@ -163,19 +178,21 @@ class Endpoint:
         headers = _headers(choice, body)
         if choice.media_type == "text/csv":
             headers.append(("Content-Disposition", f'attachment; filename="{file_name(resource)}.csv"'))
+        if following := next_page(resource):
+            headers.append(("Link", f'<{following}>; rel="next"'))
         headers.append(("Wolap-Rows", f"{len(result)}/{result.total}"))
         if answer is not None:
             headers.append(("Wolap-Projection", ", ".join(pieces)))
             headers.append(("Server-Timing", _timing(answer, perf_counter() - aggregated)))
         return Response(200, tuple(headers), body)
 
-    def _locate(self, target: Target) -> tuple[Cube, Location]:
+    def _locate(self, target: Target, principal: Principal) -> tuple[Cube, Location]:
         located = [(cube, location) for cube in self.cubes if (location := locate(target, cube.schema)) is not None]
         if located:
             # The longest base wins: what is left of the path is shortest.
             return min(located, key=lambda found: len(found[1].path))
         asked = "/" + path_text(target.segments)
-        bases = [cube.schema.base for cube in self.cubes]
+        bases = [schema.base for schema in self._served(principal)]
         served = f"cubes are at {nearest(asked, bases)}" if bases else "no cube is served at all"
         raise UnknownResource(f"nothing is served at {quote(asked)}; {served}")
 
@@ -188,29 +205,59 @@ def _offered(snapshot: Snapshot, path: Path, principal: Principal) -> tuple[str,
 
 
 def _surroundings(
-    snapshot: Snapshot, request: Request, said: frozenset[str], answer: Answer | None, now: datetime
+    snapshot: Snapshot,
+    request: Request,
+    said: frozenset[str],
+    filters: tuple[Filter, ...],
+    answer: Answer | None,
+    now: datetime,
 ) -> Surroundings:
     """Where a report stands for its caller. Members are only suggested to those who may see all of them."""
     principal, catalog = request.principal, snapshot.catalog
     schema = catalog.schema
+    sees_all = not principal.filters
     return Surroundings(
-        schema.forest(principal.audience),
-        lambda path: _can_follow(snapshot, path, principal, now),
-        request.root,
-        said,
-        principal.filters and tuple(settle_filter(implied, schema) for implied in principal.filters),
-        {} if principal.filters else snapshot.dictionaries.members,
-        None if principal.filters else catalog.span,
-        answer,
+        forest=schema.forest(principal.audience),
+        can_follow=lambda path: _can_follow(snapshot, path, principal, now),
+        root=request.root,
+        said=said,
+        filters=filters,
+        implied=tuple(settle_filter(implied, schema) for implied in principal.filters),
+        members=snapshot.dictionaries.members if sees_all else {},
+        span=catalog.span if sees_all else None,
+        answer=answer,
+        answers=None
+        if _answers_all(snapshot, principal)
+        else lambda target: _answers(snapshot, target, principal, now),
     )
+
+
+def _answers_all(snapshot: Snapshot, principal: Principal) -> bool:
+    """Whether no report can be refused: the facts can answer anything, and nothing bounds them."""
+    caps = snapshot.catalog.caps.stricter(principal.caps)
+    return not snapshot.catalog.strict and (caps.groups, caps.facts, caps.memory) == (None, None, None)
+
+
+def _answers(snapshot: Snapshot, target: str, principal: Principal, now: datetime) -> bool:
+    """Whether a target answers, and for just the interval that it says."""
+    schema = snapshot.catalog.schema
+    split = split_target(target)
+    location = locate(split, schema)
+    if location is None:
+        return False
+    try:
+        query = read_query(split, location, schema, principal, now)
+        plan = snapshot.plan(query, principal, among=_offered(snapshot, location.path, principal))
+    except QueryError:
+        return False
+    return not plan.widened
 
 
 def _can_follow(snapshot: Snapshot, path: Path, principal: Principal, now: datetime) -> bool:
     catalog = snapshot.catalog
-    caps = catalog.caps.stricter(principal.caps)
     among = _offered(snapshot, path, principal)
-    if not catalog.strict and (caps.groups, caps.facts, caps.memory) == (None, None, None):
-        return bool(among)  # The facts can answer anything, and nothing bounds them.
+    if _answers_all(snapshot, principal):
+        return bool(among)
     if not is_answerable(path, catalog, among):
         return False
     query = read_query(Target((), ()), Location(path, None), catalog.schema, principal, now)
@@ -240,6 +287,11 @@ def _headers(choice: Choice, body: bytes) -> list[tuple[str, str]]:
     return headers
 
 
+def _explained(plan: Plan, media_type: str) -> Response:
+    body = EXPLANATIONS[media_type](plan).encode()
+    return Response(200, tuple(_headers(Choice("plan", media_type, by_header=True), body)), body)
+
+
 def _timing(answer: Answer, serialize: float) -> str:
     """Server-Timing (W3C): milliseconds of each stage."""
     stages = (("plan", answer.plan), ("aggregate", answer.aggregate), ("serialize", serialize))
@@ -263,6 +315,7 @@ def _refusal(status: int, text: str, *headers: tuple[str, str]) -> Response:
 def _failure(error: Exception) -> Response:
     for kind, status in STATUSES:
         if isinstance(error, kind):
-            return _refusal(status, str(error), *_HEADERS_OF.get(status, ()))
+            hung_on = (("Vary", "Accept"),) if isinstance(error, UnsupportedFormat) and error.by_header else ()
+            return _refusal(status, str(error), *hung_on, *_HEADERS_OF.get(status, ()))
     _log.error("a request failed by a fault of ours", exc_info=error)
     return _refusal(500, "an error of this server; its log has the details")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from wolap.errors import UnsupportedFormat, nearest, quote
 from wolap.representations import csv_safe, csv_text, hal_json, hal_xml, html_page
@@ -32,6 +33,9 @@ _RANGE = re.compile(rf"\s*({_TOKEN})/({_TOKEN})\s*(;.*)?")
 # Java's own client leaves out the 0 before the point.
 _WEIGHT = re.compile(r";\s*[qQ]\s*=\s*(0?\.\d{1,3}|0\.?|1(?:\.0{0,3})?)\s*(?:;|$)")
 _HAS_WEIGHT = re.compile(r";\s*[qQ]\s*=")
+# What stands between commas; a comma in a quoted text (RFC 9110, section 5.6.4) is none.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_PARTS = re.compile(rf'(?:[^",]|{_QUOTED.pattern}|")+')
 _MOST_RANGES = 200
 
 
@@ -67,7 +71,8 @@ def negotiate(
     best = max(weights, key=weights.__getitem__)
     if weights[best][0] <= 0:
         served = ", ".join(media_type for _, media_type in weights)
-        raise UnsupportedFormat(f"Accept {quote(accept)} fits nothing that is served; media types are {served}")
+        text = f"Accept {quote(accept)} fits nothing that is served; media types are {served}"
+        raise UnsupportedFormat(text, by_header=True)
     return Choice(*best, by_header=True)
 
 
@@ -75,11 +80,11 @@ def negotiate(
 def _read_ranges(accept: str) -> tuple[tuple[str, str, float], ...]:
     """Type, subtype and weight of each range; what is none is left out."""
     found = []
-    for part in accept.split(",", _MOST_RANGES)[:_MOST_RANGES]:
+    for part in islice(_PARTS.findall(accept), _MOST_RANGES):
         match = _RANGE.fullmatch(part)
         if match is None:
             continue
-        parameters = match[3] or ""
+        parameters = _QUOTED.sub('""', match[3] or "")
         weight = _WEIGHT.search(parameters)
         if weight is not None or not _HAS_WEIGHT.search(parameters):
             found.append((match[1].lower(), match[2].lower(), float(weight[1]) if weight else 1.0))

@@ -1,0 +1,79 @@
+"""The order that was asked for, and pages of it (W70, W71): that of Python's own sort over all records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from strategies import projections, queries, worlds
+
+from wolap import Cube, Dimension, Query, Schema, Tree, minimum
+from wolap.model.query import Order
+
+Record = dict[str, Any]
+
+
+def in_order(records: list[Record], order: list[Order]) -> list[Record]:
+    """Stable sorts from the least important name on; what has no value goes last either way."""
+    found = list(records)
+    for one in reversed(order):
+        present = [record for record in found if record[one.name] is not None]
+        present.sort(key=lambda record: record[one.name], reverse=one.descending)
+        # A reversed sort of Python keeps equals in their order.
+        found = present + [record for record in found if record[one.name] is None]
+    return found
+
+
+@given(st.data())
+def test_order_and_pages(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    cube = Cube(world.schema, world.facts)
+    wanted = data.draw(projections(world))
+    cube.materialize(*wanted) if wanted else None
+    asked = data.draw(queries(world, limited=False))
+    plain = cube.answer(asked)
+    records, names = plain.to_pylist(), plain.table.column_names
+    order = [Order(name, data.draw(st.booleans())) for name in data.draw(st.lists(st.sampled_from(names), unique=True))]
+    assume(order)
+    offset, limit = data.draw(st.integers(0, 8)), data.draw(st.none() | st.integers(1, 5))
+    query = Query(
+        asked.path, filters=asked.filters, start=asked.start, end=asked.end, metrics=plain.plan.metrics,
+        order=order, offset=offset, limit=limit,
+    )  # fmt: skip
+    found = cube.answer(query)
+    expected = in_order(records, order)
+    assert found.to_pylist() == expected[offset : None if limit is None else offset + limit]
+    assert found.total == len(records)
+
+
+@given(st.data())
+def test_pages_put_together_are_the_whole(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    cube = Cube(world.schema, world.facts)
+    asked = data.draw(queries(world, limited=False))
+    whole = cube.answer(asked).to_pylist()
+    size = data.draw(st.integers(1, 4))
+    pages = []
+    for offset in range(0, len(whole) + size, size):
+        page = Query(
+            asked.path, filters=asked.filters, start=asked.start, end=asked.end, metrics=asked.metrics,
+            offset=offset, limit=size,
+        )  # fmt: skip
+        pages += cube.answer(page).to_pylist()
+    assert pages == whole
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (("-n",), [9, 5, -(2**63), None]),
+        (("n",), [-(2**63), 5, 9, None]),
+    ],
+)
+def test_the_least_whole_number_is_turned_around(order: tuple[str, ...], expected: list[int | None]) -> None:
+    schema = Schema("one", [Dimension("g")], {"n": minimum("n")}, [Tree.parse("g")])
+    cube = Cube(schema, pa.table({"g": pa.array([1, 2, 3, 4]), "n": pa.array([5, -(2**63), None, 9])}))
+    assert [record["n"] for record in cube.answer(Query("g", order=order)).to_pylist()] == expected
