@@ -7,7 +7,7 @@ the clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from math import isnan
@@ -30,13 +30,20 @@ from wolap import (
     Tree,
     count,
     declare_projection,
+    derived,
     distinct,
+    first,
+    last,
     maximum,
     mean,
     minimum,
     ratio,
+    standard_deviation,
     total,
+    variance,
+    weighted_mean,
 )
+from wolap.model.filter import metric_filters
 from wolap.model.level import LEVELS
 
 __all__ = ["World", "arrangements", "projections", "queries", "worlds"]
@@ -114,7 +121,32 @@ METRICS: dict[str, Metric] = {
     "small_by_row": ratio("small_sum", "rows"),
     "real_by_flag": ratio("real_mean", "flag_sum"),
     "money_by_whole": ratio("money_sum", "whole_sum"),
+    "whole_variance": variance("whole"),
+    "whole_deviation": standard_deviation("whole", population=True),
+    "small_deviation": standard_deviation("small"),
+    "real_variance": variance("real", population=True),
+    "money_variance": variance("money"),
+    "money_deviation": standard_deviation("money"),
+    "length_variance": variance("length"),
+    "length_deviation": standard_deviation("length"),
+    "real_weighted": weighted_mean("real", "small"),
+    "small_weighted": weighted_mean("small", "money"),
+    "money_weighted": weighted_mean("money", "flag"),
+    "whole_last": last("whole"),
+    "small_first": first("small"),
+    "money_last": last("money"),
+    "real_first": first("real"),
+    "length_last": last("length"),
+    "gain": derived("whole_last - small_first"),
+    "known_share": derived("(rows - (rows - whole_count)) / rows"),
+    "whole_many": derived("whole_sum * 3 - -1 * small_sum * (whole_count + 1)"),
+    "whole_spread": derived("(whole_max - whole_min) * 0.5"),
+    "money_left": derived("money_sum - money_max + 2"),
+    "real_more": derived("-real_sum + small_sum / 8 - 2.25"),
+    "length_left": derived("length_sum - length_longest"),
+    "length_longest": maximum("length"),
 }
+TIMED = frozenset({"whole_last", "small_first", "money_last", "real_first", "length_last", "gain"})
 MERGEABLE = frozenset(name for name, metric in METRICS.items() if metric.function in {"count", "sum", "min", "max"})
 
 
@@ -155,22 +187,42 @@ def dimension_lists(draw: DrawFn) -> tuple[list[Dimension], dict[str, str]]:
     parents = [draw(st.booleans()) for _ in names[1:]] + [False]
     above = [*names[1:], None]
     dimensions = [
-        Dimension(name, f"{name}_column", parent=parent if has else None)
+        Dimension(
+            name, f"{name}_column", parent=parent if has else None, kind=dict(zip(names, kinds, strict=True))[name]
+        )
         for name, parent, has in zip(names, above, parents, strict=True)
     ]
     return dimensions, dict(zip(names, kinds, strict=True))
 
 
 @st.composite
-def metric_sets(draw: DrawFn, dimensions: list[Dimension]) -> dict[str, Metric]:
+def metric_sets(draw: DrawFn, dimensions: list[Dimension], timed: bool) -> dict[str, Metric]:
     """Some metrics, with the operands that they need, and a distinct count of a level that determines the one above."""
-    chosen = draw(st.sets(st.sampled_from(sorted(METRICS)), min_size=1, max_size=8))
+    chosen = draw(
+        st.sets(
+            st.sampled_from([name for name in sorted(METRICS) if timed or name not in TIMED]), min_size=1, max_size=8
+        )
+    )
     needed = {operand for name in chosen for operand in METRICS[name].operands}
     found = {name: METRICS[name] for name in METRICS if name in chosen | needed}
+    for name in draw(st.sets(st.sampled_from(sorted(found)), max_size=3)):
+        if not found[name].operands:
+            found[name] = replace(found[name], filters=draw(metric_conditions(dimensions)))
     first = dimensions[0]
     if draw(st.booleans()):
         found["members"] = distinct(first.column, determines=[first.parent] if first.parent else [])
     return found
+
+
+@st.composite
+def metric_conditions(draw: DrawFn, dimensions: list[Dimension]) -> tuple[Filter, ...]:
+    """What a metric may be told to count: members of one or two dimensions, or all but some."""
+    said: list[dict[str, list[Any]]] = [{}, {}]
+    for dimension in draw(st.lists(st.sampled_from(dimensions), min_size=1, max_size=2)):
+        members = [value for value in ALPHABETS[dimension.kind][1] if not is_missing(value)]
+        values = st.lists(st.sampled_from([None, *members, UNKNOWN[dimension.kind]]), min_size=1, max_size=4)
+        said[draw(st.integers(0, 1))][dimension.name] = draw(values)
+    return metric_filters(*said)
 
 
 @st.composite
@@ -185,7 +237,7 @@ def worlds(draw: DrawFn, rows: int = 24, has_time: bool | None = None) -> World:
     schema = Schema(
         "world",
         dimensions=dimensions,
-        metrics=draw(metric_sets(dimensions)),
+        metrics=draw(metric_sets(dimensions, timed)),
         time=Time("at", tuple(levels), zone) if timed else None,
         trees=[Tree.from_paths([path for path in paths if path])],
     )

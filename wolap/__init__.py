@@ -13,7 +13,22 @@ from wolap.errors import (
     TooExpensive,
     WolapError,
 )
-from wolap.model.aggregate import Metric, count, distinct, maximum, mean, minimum, ratio, total
+from wolap.model.aggregate import (
+    Metric,
+    count,
+    derived,
+    distinct,
+    first,
+    last,
+    maximum,
+    mean,
+    minimum,
+    ratio,
+    standard_deviation,
+    total,
+    variance,
+    weighted_mean,
+)
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import Projection, declare_projection
 from wolap.model.query import Filter, Query
@@ -47,10 +62,16 @@ __all__ = [
     "WolapError",
     "count",
     "declare_projection",
+    "derived",
     "distinct",
+    "first",
+    "last",
     "maximum",
     "mean",
     "minimum",
     "ratio",
+    "standard_deviation",
     "total",
+    "variance",
+    "weighted_mean",
 ]

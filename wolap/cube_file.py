@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from wolap.cube import Cube, Progress
 from wolap.engine.load import needed_columns
 from wolap.errors import Problem, SchemaError, nearest, quote
 from wolap.model.aggregate import AGGREGATES, Metric
+from wolap.model.filter import metric_filters
+from wolap.model.member import Member
 from wolap.model.principal import Caps
 from wolap.model.projection import Projection, declare_projection
 from wolap.model.schema import Dimension, Schema, Time
@@ -69,7 +71,11 @@ TIME: dict[str, Types] = {
 }
 DIMENSION: dict[str, Types] = dict.fromkeys(("column", "parent", "null", "empty", "title", "description", "unit"), TEXT)
 METRIC_OPTIONS: dict[str, Types] = {"title": TEXT, "description": TEXT, "unit": TEXT, "determines": TEXTS}
-METRIC: dict[str, Types] = {**dict.fromkeys(AGGREGATES, (str, list, bool)), **METRIC_OPTIONS}
+METRIC_OPTIONS |= {"population": SWITCH, "where": TABLE, "where_not": TABLE}
+METRIC: dict[str, Types] = {
+    **{name: TEXT if one.has_expression else (str, list, bool) for name, one in AGGREGATES.items()},
+    **METRIC_OPTIONS,
+}
 TREE: dict[str, Types] = {"paths": (str, list), "metrics": TEXTS, "audience": TEXT}
 PROJECTION: dict[str, Types] = {"name": TEXT, "dimensions": (str, list), "metrics": TEXTS}
 CAPS: dict[str, Types] = {"groups": WHOLE, "facts": WHOLE, "memory": WHOLE}
@@ -251,6 +257,17 @@ class _Reader:
     def metric(self, place: str, function: str, value: object, options: Table) -> Metric:
         if "determines" in options:
             options["determines"] = self.texts(f"{place}.determines", options["determines"])
+        where, where_not = (self.members(f"{place}.{key}", options.pop(key, {})) for key in ("where", "where_not"))
+        options["filters"] = metric_filters(where, where_not)
+        if AGGREGATES[function].has_expression:
+            return Metric(function, expression=str(value), **options)
+        if AGGREGATES[function].has_weight:
+            named = self.texts(f"{place}.{function}", value)
+            if len(named) == 2:
+                return Metric(function, named[0], weight=named[1], **options)
+            if isinstance(value, list):
+                self.problems.append(Problem(f"{place}.{function}", f"holds {len(named)} columns", "[value, weight]"))
+            return Metric(function, "?", weight="?", **options)
         if AGGREGATES[function].operands:
             return Metric(function, operands=self.texts(f"{place}.{function}", value), **options)
         if isinstance(value, str):
@@ -259,6 +276,18 @@ class _Reader:
             return Metric(function, **options)
         self.problems.append(Problem(f"{place}.{function}", f"is {_describe(value)}", "the name of a column"))
         return Metric(function, "?", **options)
+
+    def members(self, place: str, value: Table) -> dict[str, list[Member]]:
+        """For each dimension the members that it is filtered by: one, or a list of them."""
+        found: dict[str, list[Member]] = {}
+        for dimension, said in value.items():
+            every = said if isinstance(said, list) else [said]
+            strange = [entry for entry in every if not isinstance(entry, (str, int, float, date))]
+            if strange:
+                possible = "a member, or a list of members; null by its label"
+                self.problems.append(Problem(f"{place}.{dimension[:200]}", f"holds {_describe(strange[0])}", possible))
+            found[dimension] = [entry for entry in every if entry not in strange]
+        return {dimension: kept for dimension, kept in found.items() if kept or value[dimension] == []}
 
     def trees(self, section: Table) -> Iterable[Tree]:
         for name, value in section.items():

@@ -14,6 +14,7 @@ from hypothesis.strategies import DataObject
 
 from wolap import Cancelled, Cube, Dimension, MetricOverflow, Query, Schema, Time, Tree, mean, ratio, total
 from wolap.engine import distinct, kernels
+from wolap.engine import groups as engine_groups
 from wolap.engine.columns import COUNT, Column
 from wolap.engine.distinct import count_distinct
 from wolap.engine.groups import Groups, PartialOverflow, Series, merge
@@ -256,7 +257,7 @@ def test_distinct_counts_differ_in_no_way_of_counting(
     marks_most: int, ranks_most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(distinct, "_MARKS_MOST", marks_most)
-    monkeypatch.setattr(distinct, "_RANKS_MOST", ranks_most)
+    monkeypatch.setattr(engine_groups, "_RANKS_MOST", ranks_most)
 
     @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=40))
     def check(rows: list[tuple[int, int]]) -> None:

@@ -144,8 +144,8 @@ def test_levels_lead_up() -> None:
     assert GOOD.ancestors("city") == ("country", "planet")
     assert GOOD.ancestors("planet") == GOOD.ancestors("year") == ()
     assert GOOD.closure(["country", "year"]) == {"year", "country", "planet"}
-    assert GOOD.determined_by("user") == {"country", "planet"}
-    assert GOOD.determined_by("plays") == frozenset()
+    assert GOOD.determined_by(Partial("distinct", "user")) == {"country", "planet"}
+    assert GOOD.determined_by(Partial("distinct", "plays")) == frozenset()
 
 
 def test_partials_are_shared_by_function_and_column() -> None:

@@ -10,7 +10,21 @@ from pathlib import Path
 import pytest
 
 from wolap.errors import NoAnswer, TooExpensive
-from wolap.model.aggregate import count, distinct, maximum, mean, minimum, ratio, total
+from wolap.model.aggregate import (
+    count,
+    derived,
+    distinct,
+    first,
+    last,
+    maximum,
+    mean,
+    minimum,
+    ratio,
+    standard_deviation,
+    total,
+    variance,
+    weighted_mean,
+)
 from wolap.model.interval import EVERYTHING, Interval, read_moment
 from wolap.model.principal import Caps, Principal
 from wolap.model.projection import Catalog, Projection, Statistics, declare_facts, declare_projection
@@ -39,6 +53,19 @@ METRICS = {
     "average": mean("lines"),
     "authors": distinct("author"),
     "customers": distinct("customer", determines=["city"]),
+    "failed": count(where={"folder": "failed"}),
+    "failed_too": count(where={"folder": ["failed"]}),
+    "not_failed": count(where_not={"folder": "failed"}),
+    "failed_authors": distinct("author", where={"folder": "failed"}),
+    "failed_customers": distinct("customer", where={"folder": "failed"}),
+    "spread": variance("lines"),
+    "deviation": standard_deviation("lines", population=True),
+    "weighted": weighted_mean("lines", "weight"),
+    "weighted_otherwise": weighted_mean("lines", "importance"),
+    "closing": last("lines"),
+    "opening": first("lines"),
+    "failed_share": derived("failed / (failed + not_failed)"),
+    "per_author": derived("(lines + 1) / authors"),
     "lines_per_commit": ratio("lines", "commits"),
     "lines_per_author": ratio("lines", "authors"),
 }

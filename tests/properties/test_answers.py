@@ -42,6 +42,15 @@ def assert_same(found: Records, expected: Records) -> None:
                 assert (value is None) == (right[name] is None), name
 
 
+def assert_alike(schema: Schema, one: Result, other: Result) -> None:
+    """The same to the last bit, but for squared deviations, whose rounding follows the order of rows."""
+    rounded = [
+        name for name in one.plan.metrics if any(partial.function == "squares" for partial in schema.partials(name))
+    ]
+    assert one.table.drop_columns(rounded).equals(other.table.drop_columns(rounded))
+    assert_same(one.table.select(rounded).to_pylist(), other.table.select(rounded).to_pylist())
+
+
 def assert_right(world: World, result: Result, query: Query) -> None:
     """The answer is the oracle's, in names, order and number."""
     assert_same(result.to_pylist(), oracle(world.schema, world.frame, query, result.plan.metrics))
@@ -75,7 +84,7 @@ def test_an_answer_does_not_depend_on_the_projection(data: st.DataObject) -> Non
             result = cube.snapshot.run(one)
             assert_right(world, result, query)
             expected = expected or result
-            assert result.table.equals(expected.table)
+            assert_alike(world.schema, result, expected)
             assert result.total == expected.total
 
 
@@ -132,7 +141,7 @@ def test_an_answer_does_not_depend_on_how_the_facts_lie(data: st.DataObject) -> 
     one = build(world, data.draw(arrangements(world.facts)), wanted)
     other = build(world, data.draw(arrangements(world.facts)), wanted)
     for query in data.draw(st.lists(queries(world), min_size=1, max_size=3)):
-        assert one.answer(query).table.equals(other.answer(query).table)
+        assert_alike(world.schema, one.answer(query), other.answer(query))
 
 
 def _sort_key(value: Any) -> tuple[bool, Any]:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from wolap.errors import Problem, SchemaError, quote
 from wolap.model.aggregate import Partial
 
-__all__ = ["COUNT", "Column", "Values", "from_int64", "read_numbers"]
+__all__ = ["COUNT", "Column", "Values", "from_int64", "is_clock", "read_numbers"]
 
 Values = np.ndarray
 COUNT = pa.int64()
@@ -49,6 +49,11 @@ class Column:
         return sum(part.nbytes for part in (self.values, self.valid) if part is not None)
 
 
+def is_clock(kept: pa.DataType) -> bool:
+    """Whether values of a type are times or dates, which have an order, but no sum."""
+    return bool(pa.types.is_timestamp(kept) or pa.types.is_date(kept))
+
+
 def read_numbers(column: pa.ChunkedArray, partial: Partial, place: str) -> Column:
     """A column of facts as the input of sum, min or max.
 
@@ -57,13 +62,13 @@ def read_numbers(column: pa.ChunkedArray, partial: Partial, place: str) -> Colum
     kept, types = column.type, pa.types
     if types.is_dictionary(kept):
         column, kept = column.cast(kept.value_type), kept.value_type
-    is_clock = types.is_timestamp(kept) or types.is_date(kept)
     name = quote(partial.column or "")
-    if is_clock and partial.function == "sum":
+    if is_clock(kept) and partial.function not in ("min", "max"):
         raise SchemaError([Problem(place, f"column {name} has type {kept}, which has no sum", "min or max")])
     is_number = types.is_integer(kept) or types.is_decimal(kept) or types.is_boolean(kept) or types.is_duration(kept)
-    if not (is_number or is_clock or types.is_floating(kept) or types.is_null(kept)):
-        found = f"column {name} has type {kept}, which has no {partial.function}"
+    if not (is_number or is_clock(kept) or types.is_floating(kept) or types.is_null(kept)):
+        asked = partial.function if partial.function in ("min", "max") else "sum"
+        found = f"column {name} has type {kept}, which has no {asked}"
         possible = "a column of numbers, booleans or durations; for min and max also of dates or timestamps"
         raise SchemaError([Problem(place, found, possible)])
     valid = None if column.null_count == 0 else pc.is_valid(column).combine_chunks().to_numpy(zero_copy_only=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wolap.engine.columns import Column
-from wolap.engine.groups import Groups, Series
+from wolap.engine.groups import Groups, Places, Series
 from wolap.engine.kernels import BLOCK, LARGE_BLOCK
 from wolap.engine.keys import different
 from wolap.engine.scan import Scan
@@ -19,19 +19,16 @@ from wolap.engine.scan import Scan
 __all__ = ["count_distinct"]
 
 _MARKS_MOST = 1 << 25
-_RANKS_MOST = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pairs:
-    """A pair is `position of the group * members + value`. `ranks` is a table from key to position, where it is
-    small."""
+    """A pair is `place of the group * members + value`."""
 
     scan: Scan
     values: np.ndarray
     members: int
-    groups: np.ndarray
-    ranks: np.ndarray | None
+    places: Places
 
     def of(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
         """The pairs of the chosen rows of a block; null is no value."""
@@ -40,8 +37,7 @@ class _Pairs:
         present = counted < self.members
         if not present.all():
             keys, counted = keys[present], counted[present]
-        position = np.searchsorted(self.groups, keys) if self.ranks is None else self.ranks[keys]
-        pairs: np.ndarray = position * self.members + counted
+        pairs: np.ndarray = self.places.find(keys) * self.members + counted
         return pairs
 
 
@@ -52,11 +48,7 @@ def count_distinct(scan: Scan, column: Column, groups: Groups) -> Series:
     count, members = len(groups.keys), column.members
     if not count or not members:
         return Series(np.zeros(count, np.int64))
-    ranks = None
-    if scan.keys.size <= _RANKS_MOST:
-        ranks = np.zeros(scan.keys.size, np.int64)
-        ranks[groups.keys] = np.arange(count)
-    pairs = _Pairs(scan, column.values, members, groups.keys, ranks)
+    pairs = _Pairs(scan, column.values, members, Places.of(groups.keys, scan.keys.size))
     if count * members <= min(max(4 * scan.rows, 1 << 16), _MARKS_MOST):
         marks = np.zeros(count * members, bool)
         for block in scan.blocks(BLOCK):

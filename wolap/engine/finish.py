@@ -2,50 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
+from wolap.engine.arithmetic import FLOAT, MetricColumn, Unfit, as_floats, evaluate, quotient, unit_of
+from wolap.engine.columns import is_clock
 from wolap.engine.groups import Series
-from wolap.errors import MetricOverflow
-from wolap.model.aggregate import AGGREGATES, Partial
+from wolap.errors import MetricOverflow, quote
+from wolap.model.aggregate import AGGREGATES, Metric, Partial
+from wolap.model.expression import read_expression
 from wolap.model.schema import Schema
 
-__all__ = ["MetricColumn", "as_floats", "finish_metrics"]
+__all__ = ["MetricColumn", "as_floats", "finish_metrics", "unfit_metrics"]
+
+Merged = Mapping[Partial, tuple[Series, pa.DataType]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MetricColumn:
-    """The numbers of one metric, a value for each group; `valid` False where there is none; `type` is what they are."""
-
-    name: str
-    values: np.ndarray
-    valid: np.ndarray | None
-    type: pa.DataType
+def finish_metrics(schema: Schema, metrics: tuple[str, ...], merged: Merged) -> list[MetricColumn]:
+    """The metrics in the order that was asked for; what is no finite number is null (W31)."""
+    finished = _Finished(schema, merged)
+    return [_whole_duration(finished.of(name)) for name in metrics]
 
 
-def finish_metrics(
-    schema: Schema, metrics: tuple[str, ...], merged: Mapping[Partial, tuple[Series, pa.DataType]]
-) -> list[MetricColumn]:
-    """The metrics in the order that was asked for; a quotient that is no finite number is null (W31)."""
-    done: dict[str, MetricColumn] = {}
+def unfit_metrics(schema: Schema, types: Mapping[Partial, pa.DataType]) -> dict[str, Unfit]:
+    """Metrics whose operands do not go together by what they are, and why: they are finished of no rows."""
+    floats = pa.types.is_floating
+    nothing = {
+        partial: (Series(np.zeros(0, np.float64 if floats(kept) else np.int64)), kept)
+        for partial, kept in types.items()
+    }
+    finished, found = _Finished(schema, nothing), dict[str, Unfit]()
+    for name in schema.metrics:
+        try:
+            finished.of(name)
+        except Unfit as error:
+            found[name] = error
+    return found
 
-    def finish(name: str) -> MetricColumn:
-        if name not in done:
-            metric = schema.metrics[name]
-            if AGGREGATES[metric.function].finish == "quotient":
-                if metric.operands:
-                    above, below = (finish(operand) for operand in metric.operands)
-                else:
-                    above, below = (_plain(name, *merged[partial]) for partial in metric.partials)
-                done[name] = _quotient(name, above, below)
-            else:
-                done[name] = _plain(name, *merged[metric.partials[0]])
-        return done[name]
 
-    return [_whole_duration(finish(name)) for name in metrics]
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """Metrics of one set of partials, each finished once, however many are derived from it."""
+
+    schema: Schema
+    merged: Merged
+    done: dict[str, MetricColumn] = field(default_factory=dict)
+
+    def of(self, name: str) -> MetricColumn:
+        if name not in self.done:
+            metric = self.schema.metrics[name]
+            self.done[name] = FINISHES[AGGREGATES[metric.function].finish](self, name, metric)
+        return self.done[name]
+
+    def same(self, name: str, metric: Metric) -> MetricColumn:
+        return _plain(name, *self.merged[metric.partials[0]])
+
+    def quotient(self, name: str, metric: Metric) -> MetricColumn:
+        if not metric.operands:
+            above, below = (_plain(name, *self.merged[partial]) for partial in metric.partials[:2])
+            return quotient(name, above, below)
+        above, below = (self.of(operand) for operand in metric.operands)
+        for operand in (above, below):
+            if is_clock(operand.type):
+                raise Unfit(f"{quote(operand.name)} is a {operand.type}")
+        return quotient(name, above, below)
+
+    def variance(self, name: str, metric: Metric) -> MetricColumn:
+        """In the square of the unit; of no group with too few values."""
+        squares, sums, counts = (self.merged[partial] for partial in metric.partials)
+        unit = unit_of(sums[1])
+        return self._per_degree(name, metric, squares[0].values / (unit * unit), counts[0].values, FLOAT)
+
+    def standard_deviation(self, name: str, metric: Metric) -> MetricColumn:
+        squares, sums, counts = (self.merged[partial] for partial in metric.partials)
+        stays = pa.types.is_duration(sums[1])
+        found = self._per_degree(name, metric, squares[0].values, counts[0].values, sums[1] if stays else FLOAT)
+        return replace(found, values=np.sqrt(found.values) / (1.0 if stays else unit_of(sums[1])))
+
+    @staticmethod
+    def _per_degree(
+        name: str, metric: Metric, squares: np.ndarray, counts: np.ndarray, output: pa.DataType
+    ) -> MetricColumn:
+        """Squared deviations per degree of freedom, of which a sample has one less than values."""
+        degrees = counts if metric.population else counts - 1
+        valid = (degrees > 0) & np.isfinite(squares)
+        values = np.where(valid, squares, 0.0) / np.where(valid, degrees, 1)
+        return MetricColumn(name, values, None if valid.all() else valid, output)
+
+    def expression(self, name: str, metric: Metric) -> MetricColumn:
+        operands = {operand: self.of(operand) for operand in metric.operands}
+        return replace(evaluate(name, read_expression(metric.expression), operands), name=name)
+
+
+# What a metric is, of its partials or of its operands.
+FINISHES: dict[str, Callable[[_Finished, str, Metric], MetricColumn]] = {
+    "same": _Finished.same,
+    "quotient": _Finished.quotient,
+    "expression": _Finished.expression,
+    "variance": _Finished.variance,
+    "standard_deviation": _Finished.standard_deviation,
+}
 
 
 def _plain(name: str, series: Series, output: pa.DataType) -> MetricColumn:
@@ -57,20 +116,6 @@ def _plain(name: str, series: Series, output: pa.DataType) -> MetricColumn:
     return MetricColumn(name, series.values, valid, output)
 
 
-def _quotient(name: str, above: MetricColumn, below: MetricColumn) -> MetricColumn:
-    """One column divided by another. A duration by a number stays a duration, in its own unit."""
-    stays = pa.types.is_duration(above.type) and not pa.types.is_duration(below.type)
-    dividend, divisor = above.values.astype(np.float64) if stays else as_floats(above), as_floats(below)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        values = dividend / divisor
-    valid = np.isfinite(values)
-    for column in (above, below):
-        if column.valid is not None:
-            valid &= column.valid
-    values[~valid] = 0.0
-    return MetricColumn(name, values, None if valid.all() else valid, above.type if stays else pa.float64())
-
-
 def _whole_duration(column: MetricColumn) -> MetricColumn:
     """A duration in whole units, as it is shown; until then it may be a fraction, which others are finished from."""
     if not pa.types.is_duration(column.type) or column.values.dtype.kind != "f":
@@ -78,13 +123,3 @@ def _whole_duration(column: MetricColumn) -> MetricColumn:
     if (np.abs(column.values) >= 2.0**63).any():
         raise MetricOverflow(f"{column.name} does not fit a 64-bit duration in some group; ask for finer groups")
     return replace(column, values=np.rint(column.values).astype(np.int64))
-
-
-def as_floats(column: MetricColumn) -> np.ndarray:
-    """Decimals as what their digits stand for, durations in seconds."""
-    floats = column.values.astype(np.float64)
-    if pa.types.is_decimal(column.type) and column.type.scale:
-        floats /= 10.0**column.type.scale
-    elif pa.types.is_duration(column.type):
-        floats /= {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
-    return floats

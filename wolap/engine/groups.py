@@ -14,9 +14,10 @@ import numpy as np
 from wolap.engine.columns import Values
 from wolap.model.aggregate import Partial
 
-__all__ = ["COUNTS", "MERGES", "Groups", "Halves", "PartialOverflow", "Series", "merge"]
+__all__ = ["COUNTS", "MERGES", "Groups", "Halves", "PartialOverflow", "Places", "Series", "merge"]
 
 _LOW_HALF = 0xFFFF_FFFF
+_RANKS_MOST = 1 << 24
 
 # What counts is 0 where there is nothing; all else is null.
 COUNTS = frozenset({"count", "distinct"})
@@ -28,6 +29,10 @@ MERGES: dict[str, tuple[np.ufunc, int, float]] = {
     "distinct": (np.add, 0, 0.0),
     "min": (np.minimum, np.iinfo(np.int64).max, np.inf),
     "max": (np.maximum, np.iinfo(np.int64).min, -np.inf),
+    "products": (np.add, 0, 0.0),
+    "weights": (np.add, 0, 0.0),
+    "earliest": (np.minimum, np.iinfo(np.int64).max, np.inf),
+    "latest": (np.maximum, np.iinfo(np.int64).min, -np.inf),
 }
 
 
@@ -53,6 +58,28 @@ class Groups:
 
     keys: np.ndarray
     series: tuple[Series, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where the group of a key stands. `ranks` is a table from key to place, where keys are small."""
+
+    keys: np.ndarray
+    ranks: np.ndarray | None
+
+    @classmethod
+    def of(cls, keys: np.ndarray, size: int) -> Places:
+        """For these keys of groups, which are below `size`."""
+        if size > _RANKS_MOST:
+            return cls(keys, None)
+        ranks = np.zeros(size, np.int64)
+        ranks[keys] = np.arange(len(keys))
+        return cls(keys, ranks)
+
+    def find(self, keys: np.ndarray) -> np.ndarray:
+        """The place of the group of each key."""
+        found: np.ndarray = np.searchsorted(self.keys, keys) if self.ranks is None else self.ranks[keys]
+        return found
 
 
 class Halves:

@@ -27,7 +27,7 @@ from wolap.engine.scan import Scan
 from wolap.errors import Cancelled
 from wolap.model.aggregate import Partial
 
-__all__ = ["KERNELS", "choose_kernel", "scan_groups"]
+__all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "scan_groups"]
 
 BLOCK = 1 << 16
 LARGE_BLOCK = 1 << 20
@@ -49,7 +49,9 @@ def _may_overflow(partial: Partial, column: Column, rows: int) -> bool:
     return max(abs(column.low), abs(column.high)) * max(rows, 1) >= 1 << 63
 
 
-def _block(column: Column, start: int, stop: int, chosen: np.ndarray | None) -> tuple[Values | None, np.ndarray | None]:
+def block_of(
+    column: Column, start: int, stop: int, chosen: np.ndarray | None
+) -> tuple[Values | None, np.ndarray | None]:
     """The values and the validity of the chosen rows of a block."""
     values = None if column.values is None else column.values[start:stop]
     valid = None if column.valid is None else column.valid[start:stop]
@@ -76,7 +78,7 @@ class _Dense:
         self, keys: np.ndarray, begins: np.ndarray | None, start: int, stop: int, chosen: np.ndarray | None
     ) -> None:
         """Adds a block; `begins` are where its runs of equal keys begin, where it lies in long ones."""
-        values, valid = _block(self.column, start, stop, chosen)
+        values, valid = block_of(self.column, start, stop, chosen)
         if begins is not None and values is not None and valid is None and self.low is None:
             self.ufunc.at(self.values, keys[begins], self.ufunc.reduceat(values, begins))
             return
@@ -145,7 +147,7 @@ def _reduced(scan: Scan, partial: Partial, column: Column) -> Series:
     sums: list[float] = []
     seen = False
     for block_start, block_stop, chosen in scan.blocks(BLOCK):
-        values, valid = _block(column, block_start, block_stop, chosen)
+        values, valid = block_of(column, block_start, block_stop, chosen)
         if values is None:
             rows = block_stop - block_start if chosen is None else len(chosen)
             whole += rows if valid is None else int(np.count_nonzero(valid))
@@ -206,7 +208,7 @@ def _run_block(partial: Partial, column: Column, offsets: np.ndarray, scan: Scan
     ufunc, start, float_start = MERGES[partial.function]
     begin, end = int(offsets[0]), int(offsets[-1])
     begins = offsets[:-1] - begin
-    values, valid = _block(column, begin, end, None)
+    values, valid = block_of(column, begin, end, None)
     if values is None:
         counted = np.diff(offsets) if valid is None else np.add.reduceat(valid, begins, dtype=np.int64)
         return Series(counted)
@@ -232,7 +234,7 @@ def _ordered(scan: Scan, wanted: Wanted) -> Groups:
         keys = scan.keys.build(start, stop, chosen)
         series = []
         for _, column in wanted:
-            values, valid = _block(column, start, stop, chosen)
+            values, valid = block_of(column, start, stop, chosen)
             if values is None:
                 values = np.ones(len(keys), np.int64) if valid is None else valid.astype(np.int64)
                 valid = None

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.columns import COUNT, Column, read_numbers
+from wolap.engine.columns import Column
+from wolap.engine.finish import unfit_metrics
+from wolap.engine.inputs import Inputs
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.members import Codes, Members, encode
 from wolap.engine.time_index import TimeIndex, local_to_instants
 from wolap.errors import Problem, SchemaError, nearest, quote
 from wolap.model.aggregate import Partial
 from wolap.model.level import INSTANT
-from wolap.model.schema import Dimension, Schema
+from wolap.model.schema import Schema
 from wolap.model.zone import DAY, FIRST_INSTANT, LAST_INSTANT, Zone
 
 __all__ = ["load_facts", "needed_columns"]
@@ -27,7 +29,7 @@ def needed_columns(schema: Schema) -> tuple[str, ...]:
     """The columns of the facts that a schema reads."""
     named = [schema.time.column] if schema.time else []
     named += [dimension.column for dimension in schema.dimensions]
-    named += [metric.column for metric in schema.metrics.values() if metric.column]
+    named += [column for metric in schema.metrics.values() for column in (metric.column, metric.weight) if column]
     return tuple(dict.fromkeys(named))
 
 
@@ -53,7 +55,8 @@ def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, L
             members[dimension.name], codes[dimension.name] = encode(table[dimension.column], dimension)
         except SchemaError as error:
             problems += error.problems
-    columns = _columns(schema, table, members, codes, problems)
+    bound = schema.with_kinds({name: one.kind for name, one in members.items()})
+    columns = Inputs(bound, table, members, codes, instants).columns(problems)
     if problems:
         raise SchemaError(problems)
     parents = {
@@ -69,7 +72,8 @@ def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, L
         for above in schema.ancestors(child.name)
     }
     _check_counted(schema, codes, columns, problems)
-    _check_operands(schema, columns, problems)
+    unfit = unfit_metrics(schema, {partial: column.type for partial, column in columns.items()})
+    problems += [Problem(f"metrics.{name}", why.found, why.possible) for name, why in unfit.items()]
     if problems:
         raise SchemaError(problems)
     if instants is not None and not bool((instants[1:] >= instants[:-1]).all()):
@@ -78,18 +82,18 @@ def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, L
         codes = {name: column[order] for name, column in codes.items()}
         columns = _reorder(columns, order)
     time = None if instants is None else TimeIndex(instants, None, INSTANT, schema.zone)
-    kinds = {name: one.kind for name, one in members.items()}
-    return (
-        schema.with_kinds(kinds),
-        Dictionaries(members, parents),
-        Layout(table.num_rows, time, codes, columns),
-    )
+    return bound, Dictionaries(members, parents), Layout(table.num_rows, time, codes, columns)
 
 
 def _missing(schema: Schema, table: pa.Table) -> Iterator[Problem]:
     places = [("time.column", schema.time.column)] if schema.time else []
     places += [(f"dimensions.{dimension.name}", dimension.column) for dimension in schema.dimensions]
-    places += [(f"metrics.{name}", metric.column) for name, metric in schema.metrics.items() if metric.column]
+    places += [
+        (f"metrics.{name}", column)
+        for name, metric in schema.metrics.items()
+        for column in (metric.column, metric.weight)
+        if column
+    ]
     for place, column in places:
         found = table.schema.get_all_field_indices(column)
         if not found:
@@ -139,64 +143,6 @@ def _instants(schema: Schema, column: pa.ChunkedArray) -> np.ndarray:
     return clock
 
 
-def _columns(
-    schema: Schema,
-    table: pa.Table,
-    members: Mapping[str, Members],
-    codes: Mapping[str, Codes],
-    problems: list[Problem],
-) -> dict[Partial, Column]:
-    """What each partial is computed from; sums, minima and maxima of one column share it."""
-    found: dict[Partial, Column] = {}
-    of_dimension = {dimension.column: dimension.name for dimension in schema.dimensions}
-    numbers: dict[str, Column] = {}
-    for name in schema.metrics:
-        for partial in schema.metrics[name].partials:
-            if partial in found:
-                continue
-            try:
-                if partial.function == "count":
-                    found[partial] = _counted(table, partial)
-                elif partial.function == "distinct":
-                    found[partial] = _set(table, partial, name, of_dimension, members, codes)
-                elif partial.column in numbers and partial.function != "sum":
-                    found[partial] = numbers[partial.column]
-                else:
-                    assert partial.column is not None
-                    read = read_numbers(table[partial.column], partial, f"metrics.{name}")
-                    found[partial] = numbers.setdefault(partial.column, read)
-            except SchemaError as error:
-                problems += error.problems
-    return found
-
-
-def _counted(table: pa.Table, partial: Partial) -> Column:
-    if partial.column is None or table[partial.column].null_count == 0:
-        return Column(None, None, COUNT)
-    valid = table[partial.column].is_valid().combine_chunks()
-    return Column(None, valid.to_numpy(zero_copy_only=False), COUNT)
-
-
-def _set(
-    table: pa.Table,
-    partial: Partial,
-    metric: str,
-    of_dimension: Mapping[str, str],
-    members: Mapping[str, Members],
-    codes: Mapping[str, Codes],
-) -> Column:
-    """What is counted, as codes. A column that is a dimension too is kept once."""
-    assert partial.column is not None
-    dimension = of_dimension.get(partial.column, "")
-    if dimension in codes:
-        return Column(codes[dimension], None, COUNT, members=len(members[dimension].values))
-    try:
-        found, slots = encode(table[partial.column], Dimension(metric, partial.column), counted=True)
-    except SchemaError as error:
-        raise SchemaError(Problem(f"metrics.{metric}", p.found, p.possible) for p in error.problems) from None
-    return Column(slots, None, COUNT, members=len(found.values))
-
-
 def _determined(
     child: np.ndarray, members: Members, above: np.ndarray, place: str, name: str, problems: list[Problem]
 ) -> Codes:
@@ -218,7 +164,7 @@ def _check_counted(
     """Whether what a distinct metric counts has one member of each dimension that it is said to determine."""
     for name, metric in schema.metrics.items():
         for dimension in metric.determines:
-            column = columns[Partial("distinct", metric.column)]
+            column = columns[metric.partials[0]]
             assert column.values is not None
             assert column.members is not None
             present = column.values < column.members
@@ -229,18 +175,6 @@ def _check_counted(
             if wrong:
                 found = f"{wrong:,} values of {quote(metric.column or '')} lie under more than one {dimension}"
                 problems.append(Problem(f"metrics.{name}.determines", found, "a dimension that they determine"))
-
-
-def _check_operands(schema: Schema, columns: Mapping[Partial, Column], problems: list[Problem]) -> None:
-    """A date cannot be divided."""
-    for name, metric in schema.metrics.items():
-        for operand in metric.operands:
-            for partial in schema.metrics[operand].partials:
-                kept = columns[partial].type
-                if pa.types.is_timestamp(kept) or pa.types.is_date(kept):
-                    problems.append(
-                        Problem(f"metrics.{name}", f"{quote(operand)} is a {kept}", "metrics that are numbers")
-                    )
 
 
 def _reorder(columns: Mapping[Partial, Column], order: np.ndarray) -> dict[Partial, Column]:

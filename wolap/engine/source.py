@@ -15,12 +15,13 @@ import pyarrow as pa
 
 from wolap.engine.distinct import count_distinct
 from wolap.engine.groups import Groups, Series
+from wolap.engine.joint import join_scan
 from wolap.engine.kernels import scan_groups
 from wolap.engine.keys import CodeDigit, Digit, TimeDigit, pack
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.members import Codes
 from wolap.engine.scan import Predicate, Scan
-from wolap.model.aggregate import Partial
+from wolap.model.aggregate import JOINT, Partial
 from wolap.model.query import Filter, Query
 from wolap.planner.plan import Piece
 
@@ -74,14 +75,25 @@ class MemorySource:
         return Partials(ordered, dict(zip(piece.partials, series, strict=True)), len(groups.keys))
 
     def groups(self, scan: Scan, partials: Iterable[Partial]) -> tuple[Groups, list[tuple[Series, pa.DataType]]]:
-        """The groups of a scan, with a series for each partial: sets are counted once the groups are known."""
-        columns = [(partial, self.layout.columns[partial]) for partial in partials]
-        groups = scan_groups(scan, [entry for entry in columns if entry[1].members is None])
-        plain = iter(groups.series)
-        series = [
-            next(plain) if column.members is None else count_distinct(scan, column, groups) for _, column in columns
+        """The groups of a scan, with a series for each partial.
+
+        Sets are counted, and joint partials added up, once the groups are known. What a joint partial goes with must
+        be among the partials too.
+        """
+        columns = {partial: self.layout.columns[partial] for partial in partials}
+        plain = [
+            (partial, column)
+            for partial, column in columns.items()
+            if column.members is None and partial.function not in JOINT
         ]
-        return groups, [(one, column.type) for one, (_, column) in zip(series, columns, strict=True)]
+        groups = scan_groups(scan, plain)
+        known = {partial: series for (partial, _), series in zip(plain, groups.series, strict=True)}
+        for partial, column in columns.items():
+            if partial.function in JOINT:
+                known[partial] = join_scan(scan, partial, columns, groups, known)
+            elif column.members is not None:
+                known[partial] = count_distinct(scan, column, groups)
+        return groups, [(known[partial], column.type) for partial, column in columns.items()]
 
     def _digits(self, group: tuple[str, ...], levels: tuple[str, ...], start: int, stop: int) -> dict[str, Digit]:
         """The digits of a report by name: all of time is one digit, where the first of it stands."""

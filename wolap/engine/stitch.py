@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
 
-from wolap.engine.groups import Groups, Series, merge
+from wolap.engine.groups import Groups, Places, merge
+from wolap.engine.joint import companions_of, join_groups
 from wolap.engine.keys import CodeDigit, pack
 from wolap.engine.source import Partials
-from wolap.model.aggregate import Partial
+from wolap.model.aggregate import JOINT
 
 __all__ = ["stitch"]
 
@@ -28,19 +28,18 @@ def stitch(parts: Sequence[Partials]) -> Partials:
     digits = [CodeDigit(column, int(column.max(initial=0)) + 1) for column in columns.values()]
     packed = pack(digits, 0, rows)
     keys = packed.build(0, rows, None)
-    partials = list(parts[0].series)
-    groups, begin = [], 0
+    plain = [partial for partial in parts[0].series if partial.function not in JOINT]
+    keyed, begin = [], 0
     for part in parts:
-        series = tuple(part.series[partial][0] for partial in partials)
-        groups.append(Groups(keys[begin : begin + part.rows], series))
+        keyed.append((keys[begin : begin + part.rows], {partial: one for partial, (one, _) in part.series.items()}))
         begin += part.rows
-    merged = merge(groups, partials)
+    merged = merge([Groups(own, tuple(series[partial] for partial in plain)) for own, series in keyed], plain)
+    known = dict(zip(plain, merged.series, strict=True))
+    places = Places.of(merged.keys, packed.size)
+    for partial in parts[0].series:
+        if partial.function in JOINT:
+            rows_of = [(places.find(own), series[partial], companions_of(partial, series)) for own, series in keyed]
+            known[partial] = join_groups(partial, rows_of, known, len(merged.keys))
     dimensions = dict(zip(columns, packed.split(merged.keys), strict=True))
-    types = {partial: kind for partial, (_, kind) in parts[0].series.items()}
-    return Partials(dimensions, _typed(partials, merged.series, types), len(merged.keys))
-
-
-def _typed(
-    partials: Sequence[Partial], series: Sequence[Series], types: dict[Partial, pa.DataType]
-) -> dict[Partial, tuple[Series, pa.DataType]]:
-    return {partial: (one, types[partial]) for partial, one in zip(partials, series, strict=True)}
+    typed = {partial: (known[partial], kind) for partial, (_, kind) in parts[0].series.items()}
+    return Partials(dimensions, typed, len(merged.keys))

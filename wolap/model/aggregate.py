@@ -2,50 +2,83 @@
 
 A metric is stored as *partials*. Rolling up is merging partials; what comes out at the end is finished once
 (Gray et al., "Data Cube", 1997: distributive functions are their own partial, algebraic ones need several of fixed
-size, holistic ones have none of fixed size). A partial is known by its function and its column and never by the name
-of a metric: two metrics over one sum share it, and a maximum is never mistaken for a sum (`planner.md` rule 1).
+size, holistic ones have none of fixed size). A partial is known by its function, its columns and its filters and never
+by the name of a metric: two metrics over one sum share it, a maximum is never mistaken for a sum, and what counts some
+of the facts never for what counts all (`planner.md` rule 1).
 
-    function  partials       merge       finish            may collapse
-    count     count          add         itself            any dimension
-    sum       sum            add         itself            any dimension
-    min, max  itself         itself      itself            any dimension
-    mean      sum, count     add         sum / count       any dimension
-    distinct  distinct       -           itself            none: only facts, which keep the set, can merge it
-    ratio     its operands'  theirs      first / second    as its operands; division by zero gives null
+    function            partials             merge                        finish
+    count               count                add                          itself
+    sum                 sum                  add                          itself
+    min, max            itself               itself                       itself
+    mean                sum, count           add                          sum / count
+    weighted_mean       products, weights    add                          products / weights
+    variance            squares, sum, count  add; squares in a 2nd pass   squares / (count - 1)
+    standard_deviation  the same             the same                     its square root
+    first               opening, earliest    earliest: the least; then    opening
+                                             add what is of that instant
+    last                closing, latest      the same with the greatest   closing
+    distinct            distinct             none: only facts keep sets   itself
+    ratio, derived      its operands'        theirs                       first / second; an expression
+
+All may collapse any dimension, but for distinct, which may collapse none. `squares` are squared deviations from the
+mean of the row itself, of one stored row or of one group (`engine/joint.py`).
 
 Null policy, the same everywhere: a null is no value. `count` of a column counts values, `count` of nothing rows; the
-sum, minimum, maximum and mean of no values are null; `distinct` does not count null.
+others of no values are null; `distinct` does not count null. A fact that a metric's filters leave out is no value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
+
+from wolap.model.expression import ExpressionError, names_in, read_expression
+from wolap.model.filter import Filter, Values, metric_filters
 
 __all__ = [
     "AGGREGATES",
+    "JOINT",
+    "SETS",
     "Aggregate",
     "Metric",
     "Partial",
     "count",
+    "derived",
     "distinct",
+    "first",
+    "last",
     "maximum",
     "mean",
     "minimum",
     "ratio",
+    "standard_deviation",
     "total",
+    "variance",
+    "weighted_mean",
 ]
+
+# Partials whose stored numbers cannot be merged.
+SETS = frozenset({"distinct"})
+# Partials that are added up once others of the same input are merged, and which those are.
+JOINT: dict[str, tuple[str, ...]] = {"squares": ("sum", "count"), "opening": ("earliest",), "closing": ("latest",)}
 
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A column that a metric is stored as: a function over an input column, or over rows where there is none."""
+    """A column that a metric is stored as: a function over an input column, or over rows where there is none; with a
+    weight, over two. `filters` say which facts are in it."""
 
     function: str
     column: str | None = None
+    weight: str | None = None
+    filters: tuple[Filter, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.function} {self.column}" if self.column else self.function
+        text = f"{self.function} {self.column}" if self.column else self.function
+        text += f" by {self.weight}" if self.weight else ""
+        return f"{text} where {' and '.join(map(str, self.filters))}" if self.filters else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +89,25 @@ class Aggregate:
     column: str  # "needed", "optional" or "none"
     operands: int
     finish: str
-    merges: bool
+    has_expression: bool = False
+    has_weight: bool = False
+    needs_time: bool = False
 
 
 AGGREGATES: dict[str, Aggregate] = {
-    "count": Aggregate(("count",), "optional", 0, "same", merges=True),
-    "sum": Aggregate(("sum",), "needed", 0, "same", merges=True),
-    "min": Aggregate(("min",), "needed", 0, "same", merges=True),
-    "max": Aggregate(("max",), "needed", 0, "same", merges=True),
-    "mean": Aggregate(("sum", "count"), "needed", 0, "quotient", merges=True),
-    "distinct": Aggregate(("distinct",), "needed", 0, "same", merges=False),
-    "ratio": Aggregate((), "none", 2, "quotient", merges=True),
+    "count": Aggregate(("count",), "optional", 0, "same"),
+    "sum": Aggregate(("sum",), "needed", 0, "same"),
+    "min": Aggregate(("min",), "needed", 0, "same"),
+    "max": Aggregate(("max",), "needed", 0, "same"),
+    "mean": Aggregate(("sum", "count"), "needed", 0, "quotient"),
+    "distinct": Aggregate(("distinct",), "needed", 0, "same"),
+    "weighted_mean": Aggregate(("products", "weights"), "needed", 0, "quotient", has_weight=True),
+    "variance": Aggregate(("squares", "sum", "count"), "needed", 0, "variance"),
+    "standard_deviation": Aggregate(("squares", "sum", "count"), "needed", 0, "standard_deviation"),
+    "first": Aggregate(("opening", "earliest"), "needed", 0, "same", needs_time=True),
+    "last": Aggregate(("closing", "latest"), "needed", 0, "same", needs_time=True),
+    "ratio": Aggregate((), "none", 2, "quotient"),
+    "derived": Aggregate((), "none", 0, "expression", has_expression=True),
 }
 
 
@@ -75,60 +116,158 @@ class Metric:
     """A named output number, without its name.
 
     `column` is the input, `operands` are names of other metrics (ratio), `determines` the dimensions of which each
-    value of a distinct column has just one member: along those a distinct count adds up (rule 12). The rest is for
-    people.
+    value of a distinct column has just one member: along those a distinct count adds up (rule 12). `weight` is a
+    second input, `population` tells that a variance is of all there is and not of a sample. `filters` say which facts
+    count, by the texts of members. `expression` is the text of a derived metric, whose operands are read off it. The
+    rest is for people.
     """
 
     function: str
     column: str | None = None
     operands: tuple[str, ...] = ()
     determines: tuple[str, ...] = ()
+    weight: str | None = None
+    population: bool = False
+    filters: tuple[Filter, ...] = ()
+    expression: str = ""
     title: str = ""
     description: str = ""
     unit: str = ""
 
+    def __post_init__(self) -> None:
+        if self.expression and not self.operands:
+            # What cannot be read is told with all else that is wrong with a declaration.
+            with suppress(ExpressionError):
+                object.__setattr__(self, "operands", names_in(read_expression(self.expression)))
+
     @property
     def partials(self) -> tuple[Partial, ...]:
         """The partials over the metric's own column; those of operands are found through the schema."""
-        return tuple(Partial(function, self.column) for function in AGGREGATES[self.function].partials)
+        functions = AGGREGATES[self.function].partials
+        return tuple(Partial(function, self.column, self.weight, self.filters) for function in functions)
 
 
-def count(column: str | None = None, *, title: str = "", description: str = "", unit: str = "") -> Metric:
-    """The number of rows, or of values of a column that are not null."""
-    return Metric("count", column, title=title, description=description, unit=unit)
+class Labels(TypedDict, total=False):
+    """What a metric is called for people."""
+
+    title: str
+    description: str
+    unit: str
 
 
-def total(column: str, *, title: str = "", description: str = "", unit: str = "") -> Metric:
-    """The sum of a column; exact for integers, decimals and durations."""
-    return Metric("sum", column, title=title, description=description, unit=unit)
+class Options(Labels, total=False):
+    """What every metric over facts can be told: `where` and `where_not` keep or drop the facts of some members, one or
+    several for a dimension; None is the null member. They read members as a request does, labels of null included."""
+
+    where: Mapping[str, Values]
+    where_not: Mapping[str, Values]
 
 
-def minimum(column: str, *, title: str = "", description: str = "", unit: str = "") -> Metric:
-    """The least value of a column."""
-    return Metric("min", column, title=title, description=description, unit=unit)
-
-
-def maximum(column: str, *, title: str = "", description: str = "", unit: str = "") -> Metric:
-    """The greatest value of a column."""
-    return Metric("max", column, title=title, description=description, unit=unit)
-
-
-def mean(column: str, *, title: str = "", description: str = "", unit: str = "") -> Metric:
-    """The sum of a column's values divided by their number."""
-    return Metric("mean", column, title=title, description=description, unit=unit)
-
-
-def distinct(
-    column: str, *, determines: Sequence[str] = (), title: str = "", description: str = "", unit: str = ""
+def _metric(
+    function: str,
+    column: str | None,
+    options: Options,
+    *,
+    determines: Sequence[str] = (),
+    weight: str | None = None,
+    population: bool = False,
 ) -> Metric:
+    return Metric(
+        function,
+        column,
+        determines=tuple(determines),
+        weight=weight,
+        population=population,
+        filters=metric_filters(options.get("where"), options.get("where_not")),
+        title=options.get("title", ""),
+        description=options.get("description", ""),
+        unit=options.get("unit", ""),
+    )
+
+
+def count(column: str | None = None, **options: Unpack[Options]) -> Metric:
+    """The number of rows, or of values of a column that are not null."""
+    return _metric("count", column, options)
+
+
+def total(column: str, **options: Unpack[Options]) -> Metric:
+    """The sum of a column; exact for integers, decimals and durations."""
+    return _metric("sum", column, options)
+
+
+def minimum(column: str, **options: Unpack[Options]) -> Metric:
+    """The least value of a column."""
+    return _metric("min", column, options)
+
+
+def maximum(column: str, **options: Unpack[Options]) -> Metric:
+    """The greatest value of a column."""
+    return _metric("max", column, options)
+
+
+def mean(column: str, **options: Unpack[Options]) -> Metric:
+    """The sum of a column's values divided by their number."""
+    return _metric("mean", column, options)
+
+
+def distinct(column: str, *, determines: Sequence[str] = (), **options: Unpack[Options]) -> Metric:
     """The exact number of different values of a column.
 
     `determines` names dimensions of which a value has just one member (the country of a customer). It is checked
-    against the facts.
+    against the facts that count.
     """
-    return Metric("distinct", column, determines=tuple(determines), title=title, description=description, unit=unit)
+    return _metric("distinct", column, options, determines=determines)
 
 
-def ratio(dividend: str, divisor: str, *, title: str = "", description: str = "", unit: str = "") -> Metric:
+def weighted_mean(column: str, weight: str, **options: Unpack[Options]) -> Metric:
+    """The sum of weight times value divided by the sum of weights, over the facts that have both.
+
+    Null where the weights add up to 0. Whole numbers and decimals are multiplied and added up exactly.
+    """
+    return _metric("weighted_mean", column, options, weight=weight)
+
+
+def variance(column: str, *, population: bool = False, **options: Unpack[Options]) -> Metric:
+    """The mean squared deviation of a column's values from their mean.
+
+    Of a sample unless it is said to be the `population`: n values are divided by n - 1, and fewer than two have none.
+    That of durations is in seconds squared.
+    """
+    return _metric("variance", column, options, population=population)
+
+
+def standard_deviation(column: str, *, population: bool = False, **options: Unpack[Options]) -> Metric:
+    """The square root of the variance; that of durations is a duration."""
+    return _metric("standard_deviation", column, options, population=population)
+
+
+def first(column: str, **options: Unpack[Options]) -> Metric:
+    """The value at the earliest instant of a group; see `last`."""
+    return _metric("first", column, options)
+
+
+def last(column: str, **options: Unpack[Options]) -> Metric:
+    """The value at the latest instant of a group: a balance, a stock, a level.
+
+    Balances add up over everything but time (Lenz and Shoshani, "Summarizability in OLAP and statistical data bases",
+    1997: a stock). So this is the sum of the values of all facts of a group that stand at the latest instant at which
+    any fact of the group has a value. For facts that are snapshots of all accounts at common instants it is the
+    closing balance of any set of accounts over any time. An account that has no value at that instant adds nothing:
+    it is not carried forward.
+    """
+    return _metric("last", column, options)
+
+
+def ratio(dividend: str, divisor: str, **labels: Unpack[Labels]) -> Metric:
     """One metric divided by another after both are merged; null where the divisor is 0 or null."""
-    return Metric("ratio", operands=(dividend, divisor), title=title, description=description, unit=unit)
+    return Metric("ratio", operands=(dividend, divisor), **labels)
+
+
+def derived(expression: str, **labels: Unpack[Labels]) -> Metric:
+    """A metric computed from others once they are merged: `derived("(tried - failed) / tried")`.
+
+    Names, numbers, + - * /, minus and parentheses. A minus between names needs blanks, since names may hold one. Null
+    with anything is null, and so is a division by zero. Whole numbers, decimals and durations stay exact under + - *,
+    and what does not fit 64 bits raises MetricOverflow; a quotient is a float.
+    """
+    return Metric("derived", expression=expression, **labels)

@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import cached_property
 
 from wolap.errors import Problem, SchemaError, nearest, quote
-from wolap.model.aggregate import AGGREGATES, Partial
+from wolap.model.aggregate import SETS, Partial
 from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.level import INSTANT, common_level
 from wolap.model.principal import Caps
@@ -161,7 +161,7 @@ def declare_projection(
     if problems:
         raise SchemaError(problems)
     partials = frozenset(partial for metric in chosen for partial in schema.partials(metric))
-    mergeable = frozenset(partial for partial in partials if AGGREGATES[partial.function].merges)
+    mergeable = frozenset(partial for partial in partials if partial.function not in SETS)
     plain = tuple(step for step in steps if step not in schema.levels)
     return Projection(
         own,

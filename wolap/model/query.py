@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import date
 
 from wolap.errors import QueryError, nearest, quote
+from wolap.model.filter import SCALARS, Filter, Values
 from wolap.model.interval import EVERYTHING, Interval, Moment, moment_text
 from wolap.model.member import Member, canonical_member, member_text
 from wolap.model.schema import Dimension, Schema
@@ -32,21 +32,6 @@ __all__ = [
     "settle_filter",
 ]
 
-_SCALARS = (str, int, float, Decimal, date, timedelta, type(None))
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """`dimension IN values`, or NOT IN where `exclude` is set. None among the values is the null member."""
-
-    dimension: str
-    values: frozenset[Member]
-    exclude: bool = False
-
-    def __str__(self) -> str:
-        shown = ", ".join(sorted("null" if value is None else str(value) for value in self.values)[:8])
-        return f"{self.dimension} {'not in' if self.exclude else 'in'} ({shown})"
-
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -62,9 +47,6 @@ class Order:
 
     def __str__(self) -> str:
         return f"{'-' * self.descending}{self.name}"
-
-
-Values = Member | Iterable[Member]
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -180,7 +162,7 @@ def _said(members: Mapping[str, Values] | None, exclude: bool) -> Iterable[Filte
 
 
 def _values(dimension: str, values: Values) -> frozenset[Member]:
-    if isinstance(values, _SCALARS):
+    if isinstance(values, SCALARS):
         return frozenset((values,))
     members = frozenset(values)
     if not members:

@@ -16,9 +16,11 @@ from functools import cached_property
 from types import MappingProxyType
 
 from wolap.errors import Problem, SchemaError, nearest, quote
-from wolap.model.aggregate import AGGREGATES, Metric, Partial
+from wolap.model.aggregate import Metric, Partial
+from wolap.model.filter import Filter
 from wolap.model.forest import Forest
 from wolap.model.level import IDENTIFYING, LEVELS
+from wolap.model.metric_check import metric_problems
 from wolap.model.span import Span
 from wolap.model.tree import Path, Tree, path_text
 from wolap.model.zone import Zone
@@ -170,16 +172,22 @@ class Schema:
         """These dimensions with all that they determine."""
         return frozenset(names).union(*(self.ancestors(name) for name in names))
 
-    def determined_by(self, column: str) -> frozenset[str]:
-        """The dimensions of which each value of a counted column has one member, by declaration."""
-        return self._determined_by.get(column, frozenset())
+    def determined_by(self, partial: Partial) -> frozenset[str]:
+        """The dimensions of which each value of a distinct count has one member, by declaration.
+
+        What is declared of all facts holds for those that a filter leaves, but not the other way round.
+        """
+        found = self._determined_by
+        everywhere = found.get((partial.column, ()), frozenset())
+        return everywhere | found.get((partial.column, partial.filters), frozenset())
 
     @cached_property
-    def _determined_by(self) -> dict[str, frozenset[str]]:
-        found: dict[str, frozenset[str]] = {}
+    def _determined_by(self) -> dict[tuple[str | None, tuple[Filter, ...]], frozenset[str]]:
+        found: dict[tuple[str | None, tuple[Filter, ...]], frozenset[str]] = {}
         for metric in self.metrics.values():
-            if metric.column and metric.determines:
-                found[metric.column] = found.get(metric.column, frozenset()) | self.closure(metric.determines)
+            if metric.determines:
+                key = (metric.column, metric.filters)
+                found[key] = found.get(key, frozenset()) | self.closure(metric.determines)
         return found
 
     def partials(self, metric: str) -> tuple[Partial, ...]:
@@ -191,11 +199,14 @@ class Schema:
         found: dict[str, tuple[Partial, ...]] = {}
 
         def of(name: str) -> tuple[Partial, ...]:
-            metric = self.metrics[name]
-            return metric.partials + tuple(partial for operand in metric.operands for partial in of(operand))
+            if name not in found:
+                metric = self.metrics[name]
+                below = (partial for operand in metric.operands for partial in of(operand))
+                found[name] = tuple(dict.fromkeys((*metric.partials, *below)))
+            return found[name]
 
         for name in self.metrics:
-            found[name] = tuple(dict.fromkeys(of(name)))
+            of(name)
         return found
 
     def forest(self, audience: str | None) -> Forest:
@@ -314,48 +325,12 @@ def _metric_problems(schema: Schema) -> Iterable[Problem]:
     if not schema.metrics:
         yield Problem("metrics", "there are none", "at least one, such as count()")
     names = tuple(dimension.name for dimension in schema.dimensions)
-    for name, metric in schema.metrics.items():
+    for name in schema.metrics:
         place = f"metrics.{name[:200]}"
         yield from _name_problems(place, name)
         if name in schema.levels:
             yield Problem(place, "has the name of a level of time", "another name")
-        if metric.function not in AGGREGATES:
-            possible = f"functions are {nearest(metric.function, AGGREGATES)}"
-            yield Problem(place, f"{quote(metric.function)} is no function", possible)
-            continue
-        aggregate = AGGREGATES[metric.function]
-        if aggregate.column == "needed" and not metric.column:
-            yield Problem(place, f"{metric.function} needs a column")
-        if aggregate.column == "none" and metric.column:
-            yield Problem(place, f"{metric.function} takes no column", "names of metrics")
-        if len(metric.operands) != aggregate.operands:
-            found = f"{metric.function} has {len(metric.operands)} operands"
-            yield Problem(place, found, f"it takes {aggregate.operands}")
-        for operand in metric.operands:
-            if operand not in schema.metrics:
-                found = f"{quote(operand)} is no metric"
-                yield Problem(place, found, f"metrics are {nearest(operand, schema.metrics)}")
-        if _leads_back(name, schema.metrics):
-            yield Problem(place, "its operands lead back to it", "operands that end in a column")
-        if metric.determines and metric.function != "distinct":
-            yield Problem(f"{place}.determines", "only a distinct count has it")
-        for dimension in metric.determines:
-            if dimension not in names:
-                found = f"{quote(dimension)} is no dimension"
-                yield Problem(f"{place}.determines", found, f"dimensions are {nearest(dimension, names)}")
-
-
-def _leads_back(name: str, metrics: Mapping[str, Metric]) -> bool:
-    seen: set[str] = set()
-    waiting = list(metrics[name].operands)
-    while waiting:
-        operand = waiting.pop()
-        if operand == name:
-            return True
-        if operand in metrics and operand not in seen:
-            seen.add(operand)
-            waiting.extend(metrics[operand].operands)
-    return False
+    yield from metric_problems(schema.metrics, names, schema.levels)
 
 
 def _tree_problems(schema: Schema) -> Iterable[Problem]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import expm1, log1p
 
+from wolap.model.aggregate import JOINT
 from wolap.model.interval import Interval
 from wolap.model.level import nests
 from wolap.model.projection import Catalog, Projection
@@ -28,6 +29,8 @@ NANOSECONDS_PER_GROUP = 60.0
 BYTES_OF_NUMBER = 8
 # A set is merged by sorting: as dear as reading this many bytes a row.
 BYTES_OF_SET = 160
+# What is joined to its group in a second pass builds the keys of its rows once more.
+BYTES_OF_JOINT = 200
 # Blocks of rows, keys and values that any run holds at one time.
 BYTES_OF_BLOCKS = 8 << 20
 
@@ -92,9 +95,10 @@ def group_estimate(needs: Needs, catalog: Catalog) -> int:
 
 def width_of(needs: Needs, catalog: Catalog) -> int:
     """Bytes of a row that are touched, the same in every projection but for sets: codes, and a number for each
-    partial."""
+    partial, those of a second pass for more."""
     codes = sum(_code_bytes(catalog.members.get(name, 1)) for name in needs.dimensions | needs.filtered)
-    return codes + BYTES_OF_NUMBER * len(needs.partials)
+    joint = sum(partial.function in JOINT for partial in needs.partials)
+    return codes + BYTES_OF_NUMBER * len(needs.partials) + (BYTES_OF_JOINT - BYTES_OF_NUMBER) * joint
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def _adds_up(projection: Projection, needs: Needs, partial: Partial) -> bool:
         return False
     kept = needs.schema.closure(needs.dimensions | needs.pinned)
     collapsed = frozenset(projection.dimensions) - kept
-    return collapsed <= needs.schema.determined_by(partial.column or "")
+    return collapsed <= needs.schema.determined_by(partial)
 
 
 def _repeated(projection: Projection, needs: Needs) -> Iterator[Reason]:

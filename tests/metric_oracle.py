@@ -1,0 +1,65 @@
+"""One metric as an expression of polars, by what it means: no partials, nothing merged."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from wolap.model.member import read_member
+from wolap.model.schema import Schema
+
+__all__ = ["counts", "expression"]
+
+
+def counts(schema: Schema, frame: pl.DataFrame, name: str) -> pl.Series:
+    """Which rows a metric's filters leave, by looking each member up."""
+    kept = pl.Series([True] * len(frame), dtype=pl.Boolean)
+    for one in schema.metrics[name].filters:
+        kind = schema.dimension(one.dimension).kind
+        members = {value if value is None else read_member(kind, value) for value in one.values}
+        kept &= pl.Series([(value in members) != one.exclude for value in frame[one.dimension]], dtype=pl.Boolean)
+    return kept
+
+
+def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
+    """The aggregation over columns `input#` and `metric?`."""
+    metric = schema.metrics[name]
+    if metric.function == "ratio":
+        above, below = (expression(schema, types, operand).cast(pl.Float64) for operand in metric.operands)
+        return pl.when(below != 0).then(above / below)
+    if metric.function == "derived":
+        names = {operand: expression(schema, types, operand) for operand in metric.operands}
+        # The texts of the strategies mean the same in Python.
+        found = eval(metric.expression, {}, names)
+        return pl.when(found.cast(pl.Float64).is_finite()).then(found)
+    kept = pl.col(f"{name}?")
+    if metric.weight is not None:
+        # Both are multiples of small powers of two, or of ten, which few of cannot cancel in a float.
+        both = kept & pl.col(f"{metric.column}#").is_not_null() & pl.col(f"{metric.weight}#").is_not_null()
+        x, weight = (pl.col(f"{side}#").filter(both).cast(pl.Float64) for side in (metric.column, metric.weight))
+        return pl.when(weight.sum() != 0).then((x * weight).sum() / weight.sum())
+    if metric.column is None:
+        return kept.sum().cast(pl.Int128)
+    dtype = types[f"{metric.column}#"]
+    column = pl.col(f"{metric.column}#").filter(kept)
+    column = column.cast(pl.Int128) if dtype == pl.Boolean or dtype.is_integer() else column
+    if metric.function in {"first", "last"}:
+        at = pl.col("@").filter(kept).filter(column.is_not_null())
+        end = at.min() if metric.function == "first" else at.max()
+        return pl.when(column.count() > 0).then(column.drop_nulls().filter(at == end).sum())
+    if metric.function in {"variance", "standard_deviation"}:
+        x, degree = column.cast(pl.Int64).cast(pl.Float64) if dtype == pl.Duration else column.cast(pl.Float64), 1
+        found = (x.var if metric.function == "variance" else x.std)(ddof=0 if metric.population else degree)
+        if dtype != pl.Duration:
+            return found
+        per_second = {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
+        return (
+            found / per_second**2
+            if metric.function == "variance"
+            else found.round(mode="half_to_even").cast(pl.Int64).cast(dtype)
+        )
+    total = pl.when(column.count() > 0).then(column.sum())
+    if metric.function == "mean" and dtype == pl.Duration:
+        return (total.cast(pl.Int64) / column.count()).round(mode="half_to_even").cast(pl.Int64).cast(dtype)
+    found = {"count": column.count().cast(pl.Int128), "sum": total, "min": column.min(), "max": column.max()}
+    found |= {"mean": total.cast(pl.Float64) / column.count(), "distinct": column.drop_nulls().n_unique()}
+    return found[metric.function]

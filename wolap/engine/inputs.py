@@ -1,0 +1,175 @@
+"""What each partial is computed from: a column of the facts, of which a filter leaves some rows a value.
+
+A filtered partial is an ordinary one over a column that is null where the filter leaves a fact out, so nothing that
+reads columns has to know of filters, and a stored number is filtered once and for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from wolap.engine.arithmetic import FLOAT, Unfit, product
+from wolap.engine.columns import COUNT, Column, is_clock, read_numbers
+from wolap.engine.members import Codes, Members, encode
+from wolap.errors import Problem, SchemaError, quote
+from wolap.model.aggregate import Partial
+from wolap.model.filter import Filter
+from wolap.model.query import settle_filter
+from wolap.model.schema import Dimension, Schema
+
+__all__ = ["Inputs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The facts that partials are computed from. `schema` knows the kinds of its dimensions, which are encoded;
+    `instants` are None where a cube has no time or it could not be read.
+
+    Whatever is read is kept: sums, minima and maxima of one column and filter share it.
+    """
+
+    schema: Schema
+    table: pa.Table
+    members: Mapping[str, Members]
+    codes: Mapping[str, Codes]
+    instants: np.ndarray | None = None
+    _numbers: dict[str, Column] = field(default_factory=dict)
+    _masks: dict[tuple[Filter, ...], np.ndarray] = field(default_factory=dict)
+    _masked: dict[tuple[str, tuple[Filter, ...]], Column] = field(default_factory=dict)
+
+    def columns(self, problems: list[Problem]) -> dict[Partial, Column]:
+        """A column for each partial of the schema; what cannot be read is told."""
+        found: dict[Partial, Column] = {}
+        for name, metric in self.schema.metrics.items():
+            if faults := list(self._filter_problems(name, metric.filters)):
+                problems += faults
+                continue
+            for partial in metric.partials:
+                if partial in found:
+                    continue
+                try:
+                    found[partial] = INPUTS.get(partial.function, Inputs._number)(self, partial, name)
+                except SchemaError as error:
+                    problems += error.problems
+        return found
+
+    def _filter_problems(self, metric: str, filters: Iterable[Filter]) -> Iterator[Problem]:
+        """A text that the kind of a dimension cannot read is a slip of the pen: such a filter could never match."""
+        for one in filters:
+            if one.dimension not in self.codes:
+                continue
+            kind = self.schema.dimension(one.dimension).kind
+            unreadable = [value for value in settle_filter(one, self.schema).values if isinstance(value, str)]
+            if kind != "text" and unreadable:
+                place = f"metrics.{metric}.{'where_not' if one.exclude else 'where'}"
+                found = f"{quote(min(unreadable))} is no member of {one.dimension}, whose kind is {kind}"
+                yield Problem(place, found, f"a text that reads as {kind}")
+
+    def _mask(self, filters: tuple[Filter, ...]) -> np.ndarray:
+        """Which facts a metric's filters leave."""
+        if filters not in self._masks:
+            mask = np.ones(self.table.num_rows, bool)
+            for one in filters:
+                if one.dimension in self.codes:
+                    members = self.members[one.dimension]
+                    codes = {members.code(value) for value in settle_filter(one, self.schema).values} - {-1}
+                    kept = np.full(max(members.cardinality, 1), one.exclude)
+                    kept[sorted(codes)] = not one.exclude
+                    mask &= kept[self.codes[one.dimension]]
+            self._masks[filters] = mask
+        return self._masks[filters]
+
+    def _number(self, partial: Partial, metric: str) -> Column:
+        """The numbers of sum, min and max."""
+        assert partial.column is not None
+        return self._masked_number(partial.column, partial, metric)
+
+    def _masked_number(self, column: str, partial: Partial, metric: str) -> Column:
+        read = self._numbers.get(column)
+        # A date has a least value, but no sum, which reading it for one will tell.
+        if read is None or (is_clock(read.type) and partial.function not in ("min", "max")):
+            read = self._numbers[column] = read_numbers(self.table[column], partial, f"metrics.{metric}")
+        key = column, partial.filters
+        if key not in self._masked:
+            self._masked[key] = _left(read, self._mask(partial.filters)) if partial.filters else read
+        return self._masked[key]
+
+    def _no_squares(self, partial: Partial, metric: str) -> Column:
+        """One value does not deviate from its own mean. What has no sum has no squares either."""
+        self._number(partial, metric)
+        return Column(None, None, FLOAT)
+
+    def _instants(self, partial: Partial, metric: str) -> Column:
+        """The time of the facts that have a value."""
+        number = self._number(replace(partial, function="sum"), metric)
+        instants = np.zeros(self.table.num_rows, np.int64) if self.instants is None else self.instants
+        values = instants if number.valid is None else np.where(number.valid, instants, 0)
+        return Column(values, number.valid, COUNT, int(values.min(initial=0)), int(values.max(initial=0)))
+
+    def _product(self, partial: Partial, metric: str) -> Column:
+        assert partial.column is not None
+        assert partial.weight is not None
+        value = self._masked_number(partial.column, partial, metric)
+        weight = self._masked_number(partial.weight, replace(partial, column=partial.weight), metric)
+        try:
+            return product(value, weight)
+        except Unfit as error:
+            raise SchemaError([Problem(f"metrics.{metric}", error.found, error.possible)]) from None
+
+    def _weight(self, partial: Partial, metric: str) -> Column:
+        """The weights of the facts that have a value too."""
+        assert partial.weight is not None
+        weight = self._masked_number(partial.weight, replace(partial, column=partial.weight), metric)
+        value = self._number(partial, metric)
+        return weight if value.valid is None else _left(weight, value.valid)
+
+    def _counted(self, partial: Partial, metric: str) -> Column:
+        mask = self._mask(partial.filters) if partial.filters else None
+        if partial.column is None or self.table[partial.column].null_count == 0:
+            return Column(None, mask, COUNT)
+        valid = self.table[partial.column].is_valid().combine_chunks().to_numpy(zero_copy_only=False)
+        return Column(None, valid if mask is None else valid & mask, COUNT)
+
+    def _set(self, partial: Partial, metric: str) -> Column:
+        """What is counted, as codes. A column that is a dimension too is kept once."""
+        assert partial.column is not None
+        dimensions = {dimension.column: dimension.name for dimension in self.schema.dimensions}
+        dimension = dimensions.get(partial.column, "")
+        if dimension in self.codes:
+            slots, count = self.codes[dimension], len(self.members[dimension].values)
+        else:
+            try:
+                found, slots = encode(self.table[partial.column], Dimension(metric, partial.column), counted=True)
+            except SchemaError as error:
+                raise SchemaError(Problem(f"metrics.{metric}", p.found, p.possible) for p in error.problems) from None
+            count = len(found.values)
+        if partial.filters:
+            # The code behind the last is null, which is not counted.
+            slots = np.where(self._mask(partial.filters), slots, slots.dtype.type(count))
+        return Column(slots, None, COUNT, members=count)
+
+
+def _left(column: Column, mask: np.ndarray) -> Column:
+    """A column that has a value only where the mask has: elsewhere 0 without validity."""
+    assert column.values is not None
+    values = np.where(mask, column.values, column.values.dtype.type(0))
+    valid = mask if column.valid is None else column.valid & mask
+    return replace(column, values=values, valid=valid, low=min(column.low, 0), high=max(column.high, 0))
+
+
+Input = Callable[[Inputs, Partial, str], Column]
+
+# What a partial reads: a number, where it is not among these.
+INPUTS: dict[str, Input] = {
+    "count": Inputs._counted,
+    "distinct": Inputs._set,
+    "squares": Inputs._no_squares,
+    "earliest": Inputs._instants,
+    "latest": Inputs._instants,
+    "products": Inputs._product,
+    "weights": Inputs._weight,
+}
