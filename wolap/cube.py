@@ -90,6 +90,11 @@ class Result:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self.table.__arrow_c_stream__(requested_schema)
 
+    def record(self, number: int) -> dict[str, Any]:
+        """One record, counted from 0."""
+        (found,) = self.table.slice(number, 1).to_pylist()
+        return dict(found)
+
     def to_polars(self) -> pl.DataFrame:
         """The table as a polars frame."""
         frame = pl.from_arrow(self.table)

@@ -10,6 +10,7 @@ from wolap.command.demo import demo
 from wolap.command.explain import explain
 from wolap.command.query import query
 from wolap.command.serve import serve
+from wolap.command.verify import verify
 
 __all__ = ["commands"]
 
@@ -20,5 +21,5 @@ def commands() -> None:
     """Drill-down reports from the cheapest pre-aggregation that is right."""
 
 
-for command in (query, explain, build, serve, demo):
+for command in (query, explain, build, serve, verify, demo):
     commands.add_command(command)

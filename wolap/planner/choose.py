@@ -9,7 +9,7 @@ ask (W19). Guards speak before anything runs, with the number, the cap and a que
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wolap.errors import NoAnswer, TooExpensive, listing
 from wolap.model.interval import Interval, Moment
@@ -24,7 +24,7 @@ from wolap.planner.eligibility import Needs, is_eligible, needs_of, offers, reas
 from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
 
-__all__ = ["default_metrics", "is_answerable", "plan_query"]
+__all__ = ["default_metrics", "every_plan", "is_answerable", "plan_query"]
 
 # A refusal is one paragraph that is read to its end; `explain` tells all.
 _TOLD = 4
@@ -61,6 +61,16 @@ def plan_query(
         raise _refusal(choice, catalog, caps, among, principal.may_explain)
     candidates = _candidates(choice, catalog, caps) if explain else ()
     return _plan(choice, catalog, candidates)
+
+
+def every_plan(query: Query, catalog: Catalog, principal: Principal = EVERYONE) -> tuple[Plan, ...]:
+    """Every way that is right, cheapest first, whatever caps say: all of them give the same answer.
+
+    Raises as `plan_query` does.
+    """
+    chosen = plan_query(query, replace(catalog, caps=Caps()), replace(principal, caps=Caps()))
+    choice = _choose(needs_of(chosen.query, catalog, chosen.metrics), catalog, Caps())
+    return tuple(_plan(replace(choice, way=way), catalog, ()) for way in choice.ways)
 
 
 # One projection over the whole interval or a cover of several, with what it costs.

@@ -1,0 +1,104 @@
+"""The differential mode: silent on a cube that is right, and loud on one that is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import projections, queries, worlds
+
+from wolap import Cube, Dimension, Query, Schema, Time, Tree, count, mean, total
+from wolap.command import commands
+from wolap.cube import Snapshot
+from wolap.verify import random_queries, verify
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "commits.toml"
+
+
+def sales() -> Cube:
+    schema = Schema(
+        "sales",
+        [Dimension("country"), Dimension("kind")],
+        {"sales": count(), "amount": total("amount"), "average": mean("share")},
+        [Tree.parse("year\n  month\n    day\n      country\n        kind\ncountry\n  kind")],
+        Time("at", ("year", "month", "day"), "Europe/Berlin"),
+    )
+    rows = np.arange(5_000)
+    random = np.random.default_rng(3)
+    facts = {
+        "at": pa.array((1_700_000_000 + rows * 9_000).astype("datetime64[s]")),
+        "country": pa.array([None, "DE", "FR"]).take(pa.array(rows % 3)),
+        "kind": pa.array([f"k{number}" for number in range(7)]).take(pa.array(rows % 7)),
+        "amount": pa.array(random.integers(-100, 100, len(rows))),
+        "share": pa.array(random.random(len(rows))),
+    }
+    cube = Cube(schema, pa.table(facts))
+    cube.materialize("year/month/country", "year/month/day/country/kind", "country/kind")
+    return cube
+
+
+def broken(cube: Cube, name: str) -> Cube:
+    """One stored number of a projection is off by one."""
+    snapshot = cube.snapshot
+    source = snapshot.sources[name]
+    columns = dict(source.layout.columns)
+    partial = next(one for one in columns if one.function == "sum")
+    values = np.array(columns[partial].values)
+    values[len(values) // 2] += 1
+    columns[partial] = replace(columns[partial], values=values)
+    damaged = replace(source, layout=replace(source.layout, columns=columns))
+    cube._snapshot = Snapshot(snapshot.catalog, {**snapshot.sources, name: damaged}, snapshot.dictionaries)
+    return cube
+
+
+def test_a_right_cube_has_no_differences() -> None:
+    cube = sales()
+    verdict = verify(cube, random_queries(cube, 300, seed=1))
+    assert verdict.differences == ()
+    assert verdict.queries == 300
+    assert verdict.plans > 450  # most queries have more than one plan
+
+
+@pytest.mark.parametrize("name", ["year/month/country", "year/month/day/country/kind", "country/kind"])
+def test_one_wrong_number_is_found(name: str) -> None:
+    cube = broken(sales(), name)
+    verdict = verify(cube, random_queries(cube, 300, seed=1))
+    assert verdict.differences
+    for difference in verdict.differences:
+        assert name in (*difference.one, *difference.other)
+        assert "records" in str(difference)
+
+
+def test_queries_are_those_of_their_seed() -> None:
+    cube = sales()
+    one, again, other = (list(random_queries(cube, 50, seed)) for seed in (1, 1, 2))
+    assert one == again
+    assert one != other
+
+
+def test_what_is_refused_is_counted() -> None:
+    cube = sales()
+    assert verify(cube, [Query("nothing")]).refused == 1
+
+
+@given(st.data())
+def test_any_world_is_right(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    cube = Cube(world.schema, world.facts)
+    wanted = data.draw(projections(world))
+    cube.materialize(*wanted) if wanted else None
+    verdict = verify(cube, data.draw(st.lists(queries(world), min_size=1, max_size=4)))
+    assert verdict.differences == ()
+
+
+def test_the_command() -> None:
+    result = CliRunner().invoke(commands, ["verify", str(EXAMPLE), "--queries", "40", "--seed", "7"])
+    assert result.exit_code == 0, result.output
+    assert "40 queries by " in result.stdout
+    assert ": 0 differences" in result.stdout
