@@ -270,3 +270,26 @@ def test_declarations_that_cannot_be_are_told(metric: Metric, told: str) -> None
     with pytest.raises(SchemaError) as caught:
         Schema("x", dimensions=[Dimension("d")], metrics={"m": metric}, trees=[Tree.parse("d")])
     assert told in str(caught.value).splitlines()
+
+
+def test_a_balance_of_floats_over_a_piece_without_rows() -> None:
+    """A filter leaves nothing of the facts that one piece of a cover reads."""
+    rows = 60 * 24 * 40
+    at = pa.array(np.datetime64("2024-01-01", "s") + np.arange(rows) * 60)
+    kind = pa.array(["b" if number < 60 * 24 * 31 else "a" for number in range(rows)])
+    schema = Schema(
+        "s", [Dimension("k")], {"last": last("x")}, [Tree.parse("k")], Time("at", ("year", "month", "day"), "UTC")
+    )
+    table = pa.table({"at": at, "k": kind, "x": pa.array(np.arange(rows) * 0.5)})
+    cube, plain = Cube(schema, table), Cube(schema, table)
+    cube.materialize("month/k")
+    for query in (Query("k", where={"k": "a"}, start="2024-01-30T05:30"), Query("k", start="2024-01-30T05:30")):
+        assert cube.answer(query).to_pylist() == plain.answer(query).to_pylist()
+        assert len(cube.explain(query).pieces) == 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_warning_of_numbers_without_a_variance() -> None:
+    schema = Schema("s", [Dimension("k")], {"spread": variance("x")}, [Tree.parse("k")])
+    for values in ([1.0, float("inf")], [1e308, 1e308]):
+        Cube(schema, pa.table({"k": ["a", "a"], "x": values})).answer(Query("k")).to_pylist()

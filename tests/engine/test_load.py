@@ -260,3 +260,10 @@ def test_rows_are_put_in_the_order_of_time() -> None:
 def test_only_needed_columns_are_read() -> None:
     declared = schema(time=AT, n=count("plays"), m=mean("plays"), d=distinct("user"), r=ratio("n", "m"))
     assert needed_columns(declared) == ("at", "city", "land", "planet", "plays", "user")
+
+
+def test_a_null_that_is_an_entry_of_a_dictionary_is_no_value() -> None:
+    schema = Schema("s", [Dimension("k")], {"n": count("x"), "mean": mean("x"), "sum": total("x")}, [Tree.parse("k")])
+    values = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0, 0]), pa.array([5, None]))
+    record = Cube(schema, pa.table({"k": ["a"] * 4, "x": values})).answer(Query("k")).record(0)
+    assert record == {"k": "a", "n": 3, "mean": 5.0, "sum": 15}

@@ -57,7 +57,7 @@ def test_next_leads_through_all_records(sales: Endpoint) -> None:  # W71
         found += response.body.decode().split("\r\n")[1:-1]
         link = response.header("Link")
         matched = re.fullmatch(r'<([^<>]+)>; rel="next"', link) if link else None
-        target = matched[1].replace("/city?", "/city.csv?") if matched else ""
+        target = matched[1] if matched else ""
     whole = ask(sales, "/sales/v1/country/city.csv?sort=-amount&metrics=amount").body.decode().split("\r\n")[1:-1]
     assert found == whole
     assert len(found) > 4

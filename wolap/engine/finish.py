@@ -40,6 +40,9 @@ def unfit_metrics(schema: Schema, types: Mapping[Partial, pa.DataType]) -> dict[
             finished.of(name)
         except Unfit as error:
             found[name] = error
+        except MetricOverflow:
+            # Of no rows only the numbers in an expression are there to be too large.
+            found[name] = Unfit("its own numbers do not fit 64 bits together", "smaller ones, or one with a point")
     return found
 
 

@@ -129,9 +129,15 @@ class Inputs:
 
     def _counted(self, partial: Partial, metric: str) -> Column:
         mask = self._mask(partial.filters) if partial.filters else None
-        if partial.column is None or self.table[partial.column].null_count == 0:
+        if partial.column is None:
             return Column(None, mask, COUNT)
-        valid = self.table[partial.column].is_valid().combine_chunks().to_numpy(zero_copy_only=False)
+        column = self.table[partial.column]
+        if pa.types.is_dictionary(column.type):
+            # A null may be an entry of the dictionary, and not of the indices.
+            column = column.cast(column.type.value_type)
+        if column.null_count == 0:
+            return Column(None, mask, COUNT)
+        valid = column.is_valid().combine_chunks().to_numpy(zero_copy_only=False)
         return Column(None, valid if mask is None else valid & mask, COUNT)
 
     def _set(self, partial: Partial, metric: str) -> Column:

@@ -89,9 +89,9 @@ class _Running(Protocol):
 
 
 def _join(partial: Partial, rows: Iterator[Rows], known: tuple[Series, ...], count: int) -> Series:
-    running = RUNNING[partial.function](partial, known, count)
     # What is no finite number is null in the end (`wire.md` W31), and no news.
     with np.errstate(over="ignore", invalid="ignore"):
+        running = RUNNING[partial.function](partial, known, count)
         for places, own, others in rows:
             running.add(places, own, others)
         return running.series()
@@ -175,6 +175,9 @@ class _AtAnEnd:
         chosen = at.values == self.end.values[places]
         chosen &= True if at.valid is None else at.valid
         places, values = places[chosen], own.values[chosen]
+        if not len(values):
+            # Of a piece without rows not even the kind of its values is known.
+            return
         parts = (values,) if values.dtype.kind == "f" else Halves.split(values)
         self.sums = self.sums or tuple(np.zeros(self.count, part.dtype) for part in parts)
         for total, part in zip(self.sums, parts, strict=True):

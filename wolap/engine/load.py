@@ -109,7 +109,8 @@ def _missing(schema: Schema, table: pa.Table) -> Iterator[Problem]:
 def _instants(schema: Schema, column: pa.ChunkedArray) -> np.ndarray:
     """The time of each fact in microseconds since 1970 UTC.
 
-    Nanoseconds are floored, which no interval in microseconds can tell. A date is a day of the cube's own calendar.
+    Nanoseconds are floored, which no interval in microseconds can tell; a balance is that of a microsecond. A date is a
+    day of the cube's own calendar.
     """
     assert schema.time is not None
     kept, place, name = column.type, "time.column", quote(schema.time.column)

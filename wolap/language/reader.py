@@ -332,4 +332,5 @@ def _read_offset(target: Target) -> int:
     if not _DIGITS.fullmatch(text):
         raise QueryError(f"offset {quote(text)} is no number of records; give a whole number from 0")
     # Nothing has that many records, and Python would read the digits for long.
-    return int(text) if len(text) <= 18 else 10**18
+    digits = text.lstrip("0")
+    return int(digits or "0") if len(digits) <= 18 else 10**18

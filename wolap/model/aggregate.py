@@ -250,10 +250,10 @@ def last(column: str, **options: Unpack[Options]) -> Metric:
     """The value at the latest instant of a group: a balance, a stock, a level.
 
     Balances add up over everything but time (Lenz and Shoshani, "Summarizability in OLAP and statistical data bases",
-    1997: a stock). So this is the sum of the values of all facts of a group that stand at the latest instant at which
-    any fact of the group has a value. For facts that are snapshots of all accounts at common instants it is the
-    closing balance of any set of accounts over any time. An account that has no value at that instant adds nothing:
-    it is not carried forward.
+    1997: a stock). So this is the sum of the values of all facts of a group that stand at the latest instant, by the
+    microsecond, at which any fact of the group has a value. For facts that are snapshots of all accounts at common
+    instants it is the closing balance of any set of accounts over any time. An account that has no value at that
+    instant adds nothing: it is not carried forward.
     """
     return _metric("last", column, options)
 

@@ -8,6 +8,7 @@ else: their members are kept as texts, as a request would spell them. (In Python
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from wolap.model.member import KINDS, Member, number_text
 __all__ = ["SCALARS", "Filter", "Values", "metric_filters"]
 
 Values = Member | Iterable[Member]
+_SHOWN = 8
 SCALARS = (str, int, float, Decimal, date, timedelta, type(None))
 
 # The kind by whose texts a Python value is spelled: the first that it is an instance of.
@@ -38,8 +40,9 @@ class Filter:
     exclude: bool = False
 
     def __str__(self) -> str:
-        shown = ", ".join(sorted("null" if value is None else str(value) for value in self.values)[:8])
-        return f"{self.dimension} {'not in' if self.exclude else 'in'} ({shown})"
+        named = sorted("null" if value is None else str(value) for value in self.values)
+        more = f", {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+        return f"{self.dimension} {'not in' if self.exclude else 'in'} ({', '.join(named[:_SHOWN])}{more})"
 
 
 def metric_filters(
@@ -64,5 +67,6 @@ def _text(value: Member) -> Member:
     for kept, kind in _SPELLED:
         if isinstance(value, kept):
             _, _, convert, text = KINDS[kind]
-            return text(convert(value))
+            with suppress(OverflowError):
+                return text(convert(value))
     return number_text(value) if isinstance(value, float) else str(value)

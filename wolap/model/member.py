@@ -138,7 +138,11 @@ def canonical_member(kind: str, value: Member) -> Member:
     if wanted is date and isinstance(value, datetime):
         return value.date() if value.time() == time() else value.isoformat()
     if isinstance(value, wanted) and not (wanted is int and isinstance(value, bool)):
-        return convert(value)
+        try:
+            return convert(value)
+        except OverflowError:
+            # A time beyond the years 1 to 9999 of UTC, which nobody has.
+            return str(value)
     if kind == "boolean" and isinstance(value, Number) and str(value) in ("0", "1"):
         return str(value) == "1"
     if isinstance(value, Number) and kind in _COUNTED:

@@ -11,6 +11,9 @@ from wolap.model.expression import ExpressionError, names_in, read_expression
 __all__ = ["metric_problems"]
 
 
+_DEEPEST = 50
+
+
 def metric_problems(
     metrics: Mapping[str, Metric], dimensions: Collection[str], levels: Collection[str]
 ) -> Iterable[Problem]:
@@ -74,6 +77,8 @@ def _operand_problems(place: str, name: str, metrics: Mapping[str, Metric]) -> I
             yield Problem(place, f"{quote(operand)} is no metric", possible)
     if _leads_back(name, metrics):
         yield Problem(place, "its operands lead back to it", "operands that end in a column")
+    elif _is_deep(name, metrics):
+        yield Problem(place, f"more than {_DEEPEST} metrics stand one upon another", "fewer steps")
 
 
 def _as_difference(name: str, metrics: Collection[str]) -> str:
@@ -83,6 +88,16 @@ def _as_difference(name: str, metrics: Collection[str]) -> str:
         if sign == "-" and before in metrics and (not behind or behind in metrics):
             return f"{before} - {behind or '…'}"
     return ""
+
+
+def _is_deep(name: str, metrics: Mapping[str, Metric]) -> bool:
+    """Whether finishing a metric would go down further than anybody means."""
+    at = {name}
+    for _ in range(_DEEPEST + 1):
+        at = {operand for one in at if one in metrics for operand in metrics[one].operands}
+        if not at:
+            return False
+    return True
 
 
 def _leads_back(name: str, metrics: Mapping[str, Metric]) -> bool:

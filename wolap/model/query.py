@@ -125,8 +125,9 @@ class Query:
         return _with(self, offset=offset)
 
     def along(self, path: tuple[str, ...]) -> Query:
-        """The same question of another path."""
-        return _with(self, path=path, include=())
+        """The same question of another path, in order by what that shows."""
+        gone = frozenset(self.group) - frozenset(path)
+        return _with(self, path=path, include=(), order=tuple(one for one in self.order if one.name not in gone))
 
     def __str__(self) -> str:
         parts = [path_text(self.group) or "totals"]

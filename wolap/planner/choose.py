@@ -233,7 +233,10 @@ def _candidates(choice: _Choice, catalog: Catalog, caps: Caps) -> tuple[Candidat
     found = []
     for projection in catalog.projections:
         name, why, cost = projection.name, list(reasons(projection, choice.needs)), None
-        if name in alone:
+        if name in chosen and len(choice.way[0]) > 1:
+            # What keeps a piece from answering alone is no reason against it, and what it would cost alone no cost.
+            why = []
+        elif name in alone:
             cost = alone[name][1]
             if name not in chosen:
                 why.append(over(*alone[name], choice.needs, caps) or cheaper)

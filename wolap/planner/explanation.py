@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from wolap.model.interval import EVERYTHING, Interval, moment_text
+from wolap.model.member import KINDS, Member, member_text
 from wolap.model.zone import Zone
 from wolap.planner.plan import Candidate, Cost, Plan
 
@@ -24,7 +25,7 @@ def explanation(plan: Plan) -> dict[str, Any]:
             {
                 "dimension": predicate.dimension,
                 "exclude": predicate.exclude,
-                "members": sorted((None if value is None else str(value) for value in predicate.values), key=_last),
+                "members": sorted(map(_member, predicate.values), key=_last),
             }
             for predicate in query.filters
         ],
@@ -44,6 +45,13 @@ def explanation(plan: Plan) -> dict[str, Any]:
         "candidates": [_candidate(candidate, zone) for candidate in plan.candidates],
         "version": plan.version,
     }
+
+
+def _member(value: Member) -> str | None:
+    """A settled member is of its dimension's own type, which says the kind that it is written in."""
+    if value is None or isinstance(value, str):
+        return value
+    return member_text(next(kind for kind, (own, *_) in KINDS.items() if type(value) is own), value)
 
 
 def _last(member: str | None) -> tuple[bool, str]:

@@ -110,7 +110,8 @@ class Plan:
         return min(known) if len(known) == len(self.pieces) and known else None
 
     def __str__(self) -> str:
-        head = f"{self._head()}\n" + "\n".join(_candidate_lines(self))
+        pieces = f"{len(self.pieces)} pieces   {self.cost.nanoseconds / 1e6:.3g} ms estimated\n"
+        head = f"{self._head()}\n{pieces if len(self.pieces) > 1 else ''}" + "\n".join(_candidate_lines(self))
         return head.rstrip("\n")
 
     def _head(self) -> str:

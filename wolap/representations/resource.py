@@ -102,13 +102,15 @@ def _name(path: Path, schema: Schema) -> str:
     return path[-1] if path else schema.name
 
 
-def next_page(resource: Resource) -> str | None:
-    """The address of the records that follow, where the cube has offsets and there are more (W71)."""
+def next_page(resource: Resource, form: str | None) -> str | None:
+    """The address of the records that follow, where the cube has offsets and there are more (W71), in the format that
+    was asked for by `form`, if by any."""
     query, report = resource.query, resource.report
     offset = query.offset + report.rows
     if "offset" not in resource.schema.extensions or not report.rows or offset >= report.total:
         return None
-    return resource.surroundings.root + write_query(query.skipping(offset), resource.schema)
+    address = resource.surroundings.root + write_query(query.skipping(offset), resource.schema)
+    return f"{address}&format={form}" if form else address
 
 
 def file_name(resource: Resource) -> str:

@@ -152,8 +152,10 @@ class Endpoint:
         cube, location = self._locate(target, request.principal)
         snapshot, principal = cube.snapshot, request.principal
         accept = request.headers.get("accept")
-        if location.extension is None and principal.may_explain and accept in EXPLANATIONS:
-            return _explained(self.explain(request.target, now, principal), accept)
+        wanted = (accept or "").partition(";")[0].strip().lower()
+        is_said = location.extension is not None or read_format(target) is not None
+        if wanted in EXPLANATIONS and principal.may_explain and not is_said:
+            return _explained(self.explain(request.target, now, principal), wanted)
         query = read_query(target, location, snapshot.catalog.schema, principal, now)
         choice = negotiate(location.extension, read_format(target), accept)
         among = _offered(snapshot, location.path, principal)
@@ -178,7 +180,7 @@ class Endpoint:
         headers = _headers(choice, body)
         if choice.media_type == "text/csv":
             headers.append(("Content-Disposition", f'attachment; filename="{file_name(resource)}.csv"'))
-        if following := next_page(resource):
+        if following := next_page(resource, None if choice.by_header else choice.format):
             headers.append(("Link", f'<{following}>; rel="next"'))
         headers.append(("Wolap-Rows", f"{len(result)}/{result.total}"))
         if answer is not None:
