@@ -34,6 +34,7 @@ __all__ = ["Location", "Target", "locate", "read_format", "read_query", "split_t
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*", re.ASCII)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _DIGITS = re.compile("[0-9]+")
+_LONGEST_KEPT, _MOST_KEPT = 40, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,10 +276,18 @@ def _read_instant(target: Target, name: str, schema: Schema) -> int | None:
     text = _only(target, name)
     if text is None:
         return None
-    try:
-        return read_moment(text).instant(schema.zone)
-    except ValueError as error:
-        raise no_bound(name, text, error) from None
+    known = schema.instants.get(text)
+    if known is None:
+        try:
+            known = read_moment(text).instant(schema.zone)
+        except ValueError as error:
+            raise no_bound(name, text, error) from None
+        # One dashboard names the same dates in all of its requests. What is longer is no date that people write.
+        if len(text) <= _LONGEST_KEPT:
+            if len(schema.instants) >= _MOST_KEPT:
+                schema.instants.clear()
+            schema.instants[text] = known
+    return known
 
 
 def _read_metrics(target: Target, path: Path, forest: Forest, schema: Schema) -> list[str] | None:

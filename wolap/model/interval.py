@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 
 from wolap.model.zone import (
     FIRST_INSTANT,
@@ -38,7 +37,6 @@ _ISO = re.compile(
 _MILLISECONDS = re.compile(r"\d{11,}", re.ASCII)
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LONGEST_KEPT = 40
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -108,11 +106,6 @@ def read_moment(text: str) -> Moment:
 
     Raises ValueError with the reason: not a date, a date that does not exist, a fraction finer than microseconds.
     """
-    # One dashboard names the same dates in all of its requests. What is longer is no date that people write.
-    return _kept_moment(text) if len(text) <= _LONGEST_KEPT else _moment(text)
-
-
-def _moment(text: str) -> Moment:
     if _MILLISECONDS.fullmatch(text):
         milliseconds = int(text[:20])
         if len(text) > 20 or milliseconds * 1000 > LAST_INSTANT:
@@ -139,9 +132,6 @@ def _moment(text: str) -> Moment:
     except ValueError as error:
         raise ValueError(f"a date that does not exist ({error})") from None
     return Moment(to_microseconds(clock), _read_offset(offset))
-
-
-_kept_moment = lru_cache(maxsize=4096)(_moment)
 
 
 def _read_offset(text: str | None) -> int | None:

@@ -220,6 +220,11 @@ class Schema:
     def _forests(self) -> dict[str | None, Forest]:
         return {}
 
+    @cached_property
+    def instants(self) -> dict[str, int]:
+        """The dates that requests have named, on the clock of this calendar: what reads them keeps them here."""
+        return {}
+
     @property
     def audiences(self) -> tuple[str, ...]:
         """The audiences that some tree belongs to."""
