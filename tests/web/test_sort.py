@@ -101,3 +101,8 @@ def test_declared_names_are_reserved() -> None:  # W6
     with pytest.raises(SchemaError, match="extensions are sort, offset"):
         Schema("bad", [Dimension("d")], {"rows": count()}, [Tree.parse("d")], extensions=["sorts"])
     Schema("good", [Dimension("sort")], {"rows": count()}, [Tree.parse("sort")])
+
+
+def test_a_page_says_which_records_it_shows(sales: Endpoint) -> None:
+    body = ask(sales, "/sales/v1/country.html?metrics=sales&offset=1&limit=2").body
+    assert b"Records 2 to 3 of 4" in body

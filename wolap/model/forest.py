@@ -65,8 +65,9 @@ class Forest:
         return self._offering[path]
 
     def metrics(self, path: Path, of_schema: Iterable[str]) -> tuple[str, ...]:
-        """The metrics that the path offers, in the order of the schema: those of all its trees."""
-        named = self._named[path]
+        """The metrics that the path offers, in the order of the schema: those of all its trees. What is no path,
+        such as a report that was asked for in Python, offers all."""
+        named = self._named.get(path)
         return tuple(of_schema) if named is None else tuple(name for name in of_schema if name in named)
 
     def named_metrics(self, path: Path) -> frozenset[str] | None:

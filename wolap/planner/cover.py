@@ -2,10 +2,10 @@
 ends.
 
 A projection whose buckets the interval cuts can still serve the whole buckets within it. The ends of those buckets
-and of what is stored are the only places where a cut can pay, so the cheapest cover is the
-shortest way through them: from cut to cut, each step one projection that has a boundary at both (dynamic programming
-over a few dozen cuts). Pieces meet at cuts and leave no gap, so every instant is served exactly once. Only metrics
-that merge can be put together again, so what cannot merge never has more than one piece.
+and of what is stored are the only places where a cut can pay, so the cheapest cover is the shortest way through them:
+from cut to cut, each step one projection that has a boundary at both (dynamic programming over a few dozen cuts).
+Pieces meet at cuts and leave no gap, so every instant is served exactly once. Only metrics that merge can be put
+together again, so what cannot merge never has more than one piece.
 """
 
 from __future__ import annotations

@@ -74,12 +74,12 @@ class Addresses:
         limit: int | None = None,
     ) -> str:
         """The report of a path, this one's unless said, with what was said here and may be said there."""
-        query, forest = self.resource.query, self._around.forest
+        query = self.resource.query
         target = query.path if path is None else path
         groupable, filterable = self._groupable(target), self._filterable(target)
         kept = self.said_filters if filters is None else tuple(filters)
         start, end = self.said_interval if interval is None else interval
-        offered = frozenset(forest.metrics(target, self._schema.metrics) if target in forest else self._schema.metrics)
+        offered = frozenset(self.offered(target))
         chosen = self.said_metrics if metrics is None else metrics
         asked = Query(
             target,
@@ -91,6 +91,10 @@ class Addresses:
             limit=limit or self.said_limit,
         )
         return self._around.root + write_query(asked, self._schema)
+
+    def offered(self, path: Path) -> tuple[str, ...]:
+        """The metrics that may be asked for at a path (W3)."""
+        return self._around.forest.metrics(path, self._schema.metrics)
 
     @property
     def said_filters(self) -> tuple[Filter, ...]:

@@ -18,15 +18,13 @@ from wolap.representations.page_forms import (
     filter_forms,
     interval_form,
     metrics_form,
-    metrics_offered,
     shifts,
-    title_of,
-    title_of_cube,
     unsendable,
     whole_span,
 )
 from wolap.representations.page_style import STYLE
 from wolap.representations.resource import Resource
+from wolap.representations.titles import title_of, title_of_cube
 
 __all__ = ["MEDIA_TYPES", "page", "serialize"]
 
@@ -40,15 +38,15 @@ def serialize(resource: Resource) -> bytes:
     """The page of a report."""
     addresses = Addresses(resource)
     schema, path = resource.schema, resource.query.path
-    name = title_of_cube(resource)
-    by = ", ".join(title_of(resource, step) for step in resource.query.group)
+    name = title_of_cube(resource.schema)
+    by = ", ".join(title_of(resource.schema, step) for step in resource.query.group)
     heading = f"{name} by {by}" if by else name
     about = f"<p>{escape(schema.description)}</p>" if schema.description and not path else ""
     body = (
         f"{_path(resource, addresses)}<h1>{escape(heading)}</h1>{about}{_steps(resource, addresses)}"
         f'<section aria-label="Question">{chips(resource, addresses)}{_forms(resource, addresses)}</section>'
         f"{_figure(resource)}{'' if resource.report.rows else whole_span(resource, addresses)}"
-        f"{table(resource, addresses)}{_formats(resource)}{_words(resource)}"
+        f"{table(resource, addresses)}{_formats(resource)}{_words(resource, addresses)}"
     )
     return page(heading, body, _answered(resource)).encode()
 
@@ -80,7 +78,7 @@ def _path(resource: Resource, addresses: Addresses) -> str:
     steps = [f'<li><a href="{escape(around.root)}/">cubes</a></li>']
     for length in range(len(path) + 1):
         above = path[:length]
-        text = escape(title_of(resource, above[-1]) if above else title_of_cube(resource))
+        text = escape(title_of(resource.schema, above[-1]) if above else title_of_cube(resource.schema))
         if length == len(path):
             steps.append(f'<li><span aria-current="page">{text}</span></li>')
         elif addresses.leads_to(above):
@@ -107,7 +105,7 @@ def _steps(resource: Resource, addresses: Addresses) -> str:
 def _step_list(resource: Resource, addresses: Addresses, label: str, paths: Iterable[tuple[str, ...]]) -> str:
     links = "".join(
         f'<li><a href="{escape(addresses.to(path))}">'
-        f"{escape(title_of(resource, path[-1]) if path else title_of_cube(resource))}</a></li>"
+        f"{escape(title_of(resource.schema, path[-1]) if path else title_of_cube(resource.schema))}</a></li>"
         for path in paths
     )
     name = label.capitalize()
@@ -115,7 +113,7 @@ def _step_list(resource: Resource, addresses: Addresses, label: str, paths: Iter
 
 
 def _figure(resource: Resource) -> str:
-    title = title_of(resource, resource.report.metrics[0].name)
+    title = title_of(resource.schema, resource.report.metrics[0].name)
     drawing = draw(resource.report, title)
     if not drawing:
         return ""
@@ -137,18 +135,20 @@ def _formats(resource: Resource) -> str:
     )
 
 
-def _words(resource: Resource) -> str:
+def _words(resource: Resource, addresses: Addresses) -> str:
     """What the dimensions and the metrics of this page mean."""
     schema = resource.schema
     entries = []
-    for name in (*resource.query.group, *metrics_offered(resource)):
+    for name in (*resource.query.group, *addresses.offered(resource.query.path)):
         if name in schema.levels:
             continue
         declared = schema.metrics[name] if name in schema.metrics else schema.dimension(name)
         unit = f" Unit: {declared.unit}." if declared.unit else ""
         if declared.description or unit:
             told = escape(f"{declared.description}{unit}")
-            entries.append(f"<dt>{escape(title_of(resource, name))} <code>{escape(name)}</code></dt><dd>{told}</dd>")
+            entries.append(
+                f"<dt>{escape(title_of(resource.schema, name))} <code>{escape(name)}</code></dt><dd>{told}</dd>"
+            )
     if not entries:
         return ""
     return f'<details><summary>What the words mean</summary><dl class="words">{"".join(entries)}</dl></details>'

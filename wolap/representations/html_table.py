@@ -7,8 +7,8 @@ import numpy as np
 from wolap.representations.addresses import Addresses, MemberLinks
 from wolap.representations.column_text import Texts, grouped_texts, mapped_texts, texts_of, weave
 from wolap.representations.markup import escape
-from wolap.representations.page_forms import title_of
 from wolap.representations.resource import Resource
+from wolap.representations.titles import title_of
 
 __all__ = ["table"]
 
@@ -21,10 +21,12 @@ def table(resource: Resource, addresses: Addresses) -> str:
     for dimension in report.dimensions:
         described = "" if dimension.members is None else resource.schema.dimension(dimension.name).description
         kind = ' class="t"' if dimension.members is None else ""
-        headings.append(f'<th scope="col"{kind}{_hint(described)}>{escape(title_of(resource, dimension.name))}</th>')
+        headings.append(
+            f'<th scope="col"{kind}{_hint(described)}>{escape(title_of(resource.schema, dimension.name))}</th>'
+        )
     for place, metric in enumerate(report.metrics):
         declared = resource.schema.metrics[metric.name]
-        title = escape(title_of(resource, metric.name))
+        title = escape(title_of(resource.schema, metric.name))
         unit = f' <span class="soft">({escape(declared.unit)})</span>' if declared.unit else ""
         if place and report.dimensions:
             first = (metric.name, *(name for name in query.metrics or () if name != metric.name))
@@ -42,7 +44,9 @@ def _hint(text: str) -> str:
 
 
 def _caption(resource: Resource) -> str:
-    report = resource.report
+    report, offset = resource.report, resource.query.offset
+    if offset and report.rows:
+        return f"Records {offset + 1:,} to {offset + report.rows:,} of {report.total:,}"
     if report.rows < report.total:
         return f"The first {report.rows:,} of {report.total:,} records"
     return "No records" if not report.total else "1 record" if report.total == 1 else f"{report.total:,} records"

@@ -18,16 +18,14 @@ from wolap.representations.addresses import Addresses
 from wolap.representations.buckets import moved
 from wolap.representations.markup import escape
 from wolap.representations.resource import Resource
+from wolap.representations.titles import title_of
 
 __all__ = [
     "chips",
     "filter_forms",
     "interval_form",
     "metrics_form",
-    "metrics_offered",
     "shifts",
-    "title_of",
-    "title_of_cube",
     "unsendable",
     "whole_span",
 ]
@@ -37,26 +35,6 @@ SUGGESTED = 200
 _MOST_CHIPS = 60
 _MOST_NAMED = 8
 _MOST_CARRIED = 200
-
-
-def title_of(resource: Resource, name: str) -> str:
-    """What people call a dimension or a metric."""
-    schema = resource.schema
-    if name in schema.levels:
-        return name.capitalize()
-    titled = schema.metrics[name] if name in schema.metrics else schema.dimension(name)
-    return titled.title.strip() or name
-
-
-def title_of_cube(resource: Resource) -> str:
-    """What people call the cube."""
-    return resource.schema.title.strip() or resource.schema.name
-
-
-def metrics_offered(resource: Resource) -> tuple[str, ...]:
-    """The metrics that may be asked for here."""
-    forest, path, schema = resource.surroundings.forest, resource.query.path, resource.schema
-    return forest.metrics(path, schema.metrics) if path in forest else tuple(schema.metrics)
 
 
 # What a browser sends other than it stands in a field: a line break that is not CR LF, and what HTML cannot hold.
@@ -134,8 +112,8 @@ def _more_dimensions(resource: Resource, addresses: Addresses) -> str:
     names = [name for name in addresses.groupable() if name not in query.path]
     if not names:
         return ""
-    boxes = "".join(_check(name, "", title_of(resource, name), name in query.include) for name in names)
-    more = ", ".join(title_of(resource, name) for name in query.include) or f"none of {len(names)}"
+    boxes = "".join(_check(name, "", title_of(resource.schema, name), name in query.include) for name in names)
+    more = ", ".join(title_of(resource.schema, name) for name in query.include) or f"none of {len(names)}"
     return (
         f"<details{' open' * bool(query.include)}><summary>Also by: {escape(more)}</summary>"
         f"<fieldset><legend>Also by</legend>{boxes}</fieldset><button>Show also by these</button></details>"
@@ -170,10 +148,10 @@ def _check(name: str, value: str, label: str, checked: bool) -> str:
 
 def metrics_form(resource: Resource, addresses: Addresses) -> str:
     """Which metrics to show."""
-    offered, shown = metrics_offered(resource), resource.query.metrics or ()
+    offered, shown = addresses.offered(resource.query.path), resource.query.metrics or ()
     # Those that are shown come first and in their order, so that sending the form keeps it.
     names = dict.fromkeys((*shown, *offered))
-    boxes = "".join(_check("metrics", name, title_of(resource, name), name in shown) for name in names)
+    boxes = "".join(_check("metrics", name, title_of(resource.schema, name), name in shown) for name in names)
     address = addresses.to(metrics=())
     is_offered = addresses.said_metrics and addresses.is_offered(address)
     usual = f' <a href="{escape(address)}">usual metrics</a>' if is_offered else ""
@@ -209,8 +187,8 @@ def _chips(resource: Resource, addresses: Addresses) -> Iterable[str]:
         others = [other for other in said if other is not predicate]
         word = "is not" if predicate.exclude else "is"
         for text, value in sorted((write_member(value, dimension), value) for value in predicate.values):
-            shown = f"{escape(title_of(resource, predicate.dimension))} {word} <b><bdi>{escape(text)}</bdi></b>"
-            name = escape(f"{title_of(resource, predicate.dimension)} {word} {text}")
+            shown = f"{escape(title_of(resource.schema, predicate.dimension))} {word} <b><bdi>{escape(text)}</bdi></b>"
+            name = escape(f"{title_of(resource.schema, predicate.dimension)} {word} {text}")
             left = _without(predicate, value, others)
             around = addresses.to(filters=_with(left, predicate.dimension, value, not predicate.exclude))
             ways = (
@@ -232,7 +210,7 @@ def _fixed_chips(resource: Resource) -> Iterable[str]:
         members = ", ".join(f"<b><bdi>{escape(text)}</bdi></b>" for text in texts[:_MOST_NAMED])
         members += f" and {len(texts) - _MOST_NAMED:,} more" if len(texts) > _MOST_NAMED else ""
         word = "is not" if predicate.exclude else "is"
-        yield f"<li>{escape(title_of(resource, predicate.dimension))} {word} {members} (always)</li>"
+        yield f"<li>{escape(title_of(resource.schema, predicate.dimension))} {word} {members} (always)</li>"
 
 
 def _without(predicate: Filter, value: Member, others: list[Filter]) -> list[Filter]:
@@ -248,7 +226,7 @@ def _with(filters: list[Filter], dimension: str, value: Member, exclude: bool) -
 
 
 def _filter_form(resource: Resource, addresses: Addresses, name: str, carried: str) -> str:
-    title = title_of(resource, name)
+    title = title_of(resource.schema, name)
     members = resource.surroundings.members.get(name)
     listed = ""
     if members is not None and 0 < members.cardinality <= SUGGESTED:

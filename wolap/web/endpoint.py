@@ -29,6 +29,7 @@ from wolap.planner.plan import Plan
 from wolap.representations.index_page import INDEX_FORMATS, Entry
 from wolap.representations.page_style import POLICY
 from wolap.representations.resource import Answer, Surroundings, describe, file_name, next_page
+from wolap.representations.titles import title_of_cube
 from wolap.web.negotiation import FORMATS, Choice, negotiate
 
 __all__ = ["ALLOWED", "EXPLANATIONS", "STATUSES", "Endpoint", "Request", "Response"]
@@ -141,7 +142,7 @@ class Endpoint:
             Entry(
                 request.root + schema.base,
                 schema.name,
-                schema.title or schema.name,
+                title_of_cube(schema),
                 schema.description,
                 tuple(child[-1] for child in schema.forest(audience).children(())),
             )
@@ -202,8 +203,7 @@ class Endpoint:
 def _offered(snapshot: Snapshot, path: Path, principal: Principal) -> tuple[str, ...]:
     """The metrics that the caller's trees offer at a path (W3)."""
     schema = snapshot.catalog.schema
-    forest = schema.forest(principal.audience)
-    return forest.metrics(path, schema.metrics) if path in forest else tuple(schema.metrics)
+    return schema.forest(principal.audience).metrics(path, schema.metrics)
 
 
 def _surroundings(
@@ -242,32 +242,30 @@ def _answers_all(snapshot: Snapshot, principal: Principal) -> bool:
 
 def _answers(snapshot: Snapshot, target: str, principal: Principal, now: datetime) -> bool:
     """Whether a target answers, and for just the interval that it says."""
-    schema = snapshot.catalog.schema
     split = split_target(target)
-    location = locate(split, schema)
-    if location is None:
-        return False
-    try:
-        query = read_query(split, location, schema, principal, now)
-        plan = snapshot.plan(query, principal, among=_offered(snapshot, location.path, principal))
-    except QueryError:
-        return False
-    return not plan.widened
+    location = locate(split, snapshot.catalog.schema)
+    plan = None if location is None else _planned(snapshot, split, location, principal, now)
+    return plan is not None and not plan.widened
 
 
 def _can_follow(snapshot: Snapshot, path: Path, principal: Principal, now: datetime) -> bool:
-    catalog = snapshot.catalog
+    """Whether a path answers by itself (W48)."""
     among = _offered(snapshot, path, principal)
     if _answers_all(snapshot, principal):
         return bool(among)
-    if not is_answerable(path, catalog, among):
-        return False
-    query = read_query(Target((), ()), Location(path, None), catalog.schema, principal, now)
+    is_declared = is_answerable(path, snapshot.catalog, among)
+    return is_declared and _planned(snapshot, Target((), ()), Location(path, None), principal, now) is not None
+
+
+def _planned(
+    snapshot: Snapshot, target: Target, location: Location, principal: Principal, now: datetime
+) -> Plan | None:
+    """The plan of a target; None where it would be refused."""
     try:
-        snapshot.plan(query, principal, among=among)
+        query = read_query(target, location, snapshot.catalog.schema, principal, now)
+        return snapshot.plan(query, principal, among=_offered(snapshot, location.path, principal))
     except QueryError:
-        return False
-    return True
+        return None
 
 
 def _length(target: str) -> int:
