@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 from hypothesis import event, given
@@ -25,7 +26,8 @@ from wolap.model.schema import Dimension, Schema, Time
 from wolap.model.tree import Tree
 from wolap.model.zone import DAY, HOUR, MINUTE, to_datetime
 from wolap.planner.choose import plan_query
-from wolap.planner.eligibility import is_eligible, needs_of, reasons
+from wolap.planner.eligibility import needs_of, reasons
+from wolap.planner.shelves import stock_of
 
 ALL_LEVELS = ("year", "quarter", "month", "week", "day", "hour")
 MERGEABLE = ("commits", "lines", "largest", "average", "share")
@@ -64,9 +66,17 @@ FILTERS = st.sampled_from(PLAIN).flatmap(
         Filter, st.just(name), st.frozensets(st.sampled_from(MEMBERS[name]), min_size=1, max_size=2), st.booleans()
     )
 )
+
+
+def statistics(starts: list[int], rows: list[int], coverage: Interval) -> Statistics:
+    sizes = [rows[place % len(rows)] for place in range(len(starts))]
+    return Statistics((0, *accumulate(sizes)), tuple(sorted(starts)), coverage=coverage)
+
+
 STATISTICS = st.builds(
-    lambda rows, coverage: Statistics((0, rows), coverage=coverage),
-    st.integers(1, 10**6),
+    statistics,
+    st.one_of(st.just([EVERYTHING.start]), st.lists(INSTANTS, min_size=1, max_size=4, unique=True)),
+    st.lists(st.integers(1, 10**6), min_size=1, max_size=3),
     st.one_of(st.just(EVERYTHING), INTERVALS),
 )
 
@@ -111,11 +121,31 @@ def changed(query: Query, path: list[str]) -> Query:
     return Query(path, filters=query.filters, start=query.start, end=query.end, metrics=query.metrics)
 
 
+@given(catalogs(), st.lists(queries(), min_size=1, max_size=4))
+def test_what_is_looked_at_is_what_no_rule_objects_to(catalog, asked):
+    for query in asked:
+        needs = needs_of(query, catalog, query.metrics)
+        timely = stock_of(needs, catalog).timely(needs)
+        against = {one.name for one in catalog.projections if reasons(one, needs)}
+        assert sorted(one.name for shelf in timely for one in shelf.projections) == sorted(
+            {one.name for one in catalog.projections} - against
+        )
+
+
+@given(catalogs(), st.lists(queries(), min_size=2, max_size=6))
+def test_what_a_catalog_remembers_changes_no_plan(catalog, asked):
+    """Reports with other members and bounds share what is worked out: the answers of a catalog that nobody asked yet
+    are the same."""
+    for query in (*asked, *asked):
+        assert planned(query, catalog, explain=True) == planned(query, replace(catalog), explain=True)
+
+
 @given(catalogs(), queries())
-def test_no_reason_is_eligible(catalog, query):
+def test_rows_are_those_of_the_statistics(catalog, query):
     needs = needs_of(query, catalog, query.metrics)
-    for projection in catalog.projections:
-        assert is_eligible(projection, needs) == (not reasons(projection, needs))
+    for shelf in stock_of(needs, catalog).measures:
+        counted = [one.statistics.rows_in(needs.asked) for one in shelf.projections if one.statistics]
+        assert shelf.rows_in(needs.asked) == counted
 
 
 @given(catalogs(), queries())

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from wolap.errors import Problem, SchemaError, nearest, quote
 from wolap.model.aggregate import SETS, Partial
@@ -114,6 +115,16 @@ class Catalog:
     def coverages(self) -> tuple[Interval, ...]:
         """The stretches of time that projections hold, each once."""
         return tuple(dict.fromkeys(one.statistics.coverage for one in self.projections if one.statistics is not None))
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where each projection stands among all."""
+        return {one.name: place for place, one in enumerate(self.projections)}
+
+    @cached_property
+    def reports(self) -> dict[Hashable, tuple[Any, ...]]:
+        """What the planner has worked out of the reports that were asked for: it keeps it with what it hangs on."""
+        return {}
 
 
 def declare_facts(schema: Schema, statistics: Statistics | None = None) -> Projection:

@@ -119,12 +119,7 @@ class Zone:
 
     def is_boundary(self, level: str, instant: int) -> bool:
         """Whether a bucket of the level begins at this instant."""
-        if level == INSTANT or instant <= FIRST_INSTANT:
-            return True
-        before, at = self.offset(instant - 1), self.offset(instant)
-        if level in SUB_DAY and before != at:
-            return True
-        return _period(level, instant - 1 + before) != _period(level, instant + at)
+        return _is_boundary(self.name, level, instant)
 
     def floor(self, level: str, instant: int) -> int:
         """The start of the bucket that an instant lies in."""
@@ -164,6 +159,18 @@ class Zone:
             and self.period(level, change) <= _period(level, change - 1 + self.offset(change - 1))
             for change in changes
         )
+
+
+# The ends of intervals come back with each request that looks as far back as the last.
+@lru_cache(maxsize=65536)
+def _is_boundary(name: str, level: str, instant: int) -> bool:
+    if level == INSTANT or instant <= FIRST_INSTANT:
+        return True
+    zone = Zone(name)
+    before, at = zone.offset(instant - 1), zone.offset(instant)
+    if level in SUB_DAY and before != at:
+        return True
+    return _period(level, instant - 1 + before) != _period(level, instant + at)
 
 
 def _microseconds(offset: timedelta | None) -> int:

@@ -9,20 +9,23 @@ ask (W19). Guards speak before anything runs, with the number, the cap and a que
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import inf
+from operator import mul
 
 from wolap.errors import NoAnswer, TooExpensive, listing
 from wolap.model.interval import Interval, Moment
 from wolap.model.level import INSTANT, LEVELS
 from wolap.model.principal import EVERYONE, Caps, Principal
-from wolap.model.projection import Catalog
+from wolap.model.projection import NO_CAPS, Catalog
 from wolap.model.query import Query, check_order, settle, settle_filter
 from wolap.model.tree import Path, path_text
-from wolap.planner.cost import Part, cost_of, group_estimate, memory_of, width_of
+from wolap.planner.cost import Part, cost_of, group_estimate, memory_of
 from wolap.planner.cover import cover, may_be_cut
-from wolap.planner.eligibility import Needs, is_eligible, needs_of, offers, reasons
+from wolap.planner.eligibility import Needs, needs_of, reasons
 from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
+from wolap.planner.shelves import least_rows, offered_metrics, stock_of
 
 __all__ = ["default_metrics", "every_plan", "is_answerable", "plan_query"]
 
@@ -49,18 +52,13 @@ def plan_query(
     plan lists every candidate. Raises QueryError for a query that does not fit the schema, NoAnswer with every reason
     where nothing can answer, TooExpensive where only the caps stand in the way.
     """
-    settled = settle(query, catalog.schema)
-    if principal.filters:
-        settled = settled.restrict(settle_filter(implied, catalog.schema) for implied in principal.filters)
-    metrics = settled.metrics or default_metrics(settled, catalog, among)
-    if settled.order:
-        check_order(settled, metrics)
+    needs = _needs(query, catalog, principal, among)
     caps = catalog.caps.stricter(principal.caps)
-    choice = _choose(needs_of(settled, catalog, metrics), catalog, caps)
+    choice = _choose(needs, catalog, caps)
     if choice.way is None:
         raise _refusal(choice, catalog, caps, among, principal.may_explain)
     candidates = _candidates(choice, catalog, caps) if explain else ()
-    return _plan(choice, catalog, candidates)
+    return _plan(choice, choice.way, catalog, candidates)
 
 
 def every_plan(query: Query, catalog: Catalog, principal: Principal = EVERYONE) -> tuple[Plan, ...]:
@@ -68,9 +66,21 @@ def every_plan(query: Query, catalog: Catalog, principal: Principal = EVERYONE) 
 
     Raises as `plan_query` does.
     """
-    chosen = plan_query(query, replace(catalog, caps=Caps()), replace(principal, caps=Caps()))
-    choice = _choose(needs_of(chosen.query, catalog, chosen.metrics), catalog, Caps())
-    return tuple(_plan(replace(choice, way=way), catalog, ()) for way in choice.ways)
+    choice = _choose(_needs(query, catalog, principal, None), catalog, Caps())
+    if choice.way is None:
+        raise _refusal(choice, catalog, Caps(), None, principal.may_explain)
+    return tuple(_plan(choice, way, catalog, ()) for way in _ways(choice.needs, catalog))
+
+
+def _needs(query: Query, catalog: Catalog, principal: Principal, among: tuple[str, ...] | None) -> Needs:
+    """The needs of a query as this caller may ask it."""
+    settled = settle(query, catalog.schema)
+    if principal.filters:
+        settled = settled.restrict(settle_filter(implied, catalog.schema) for implied in principal.filters)
+    metrics = settled.metrics or default_metrics(settled, catalog, among)
+    if settled.order:
+        check_order(settled, metrics)
+    return needs_of(settled, catalog, metrics)
 
 
 # One projection over the whole interval or a cover of several, with what it costs.
@@ -79,44 +89,71 @@ _Way = tuple[tuple[Part, ...], Cost]
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """What was decided for a query: every way that is right, cheapest first, and the one to go or why there is none."""
+    """What was decided for a query: the way to go, or why there is none."""
 
     needs: Needs
     groups: int
-    ways: tuple[_Way, ...] = ()
     way: _Way | None = None
     widened: bool = False
     refusal: str | None = None
 
 
 def _choose(needs: Needs, catalog: Catalog, caps: Caps) -> _Choice:
-    ways, widened = _ways(needs, catalog), False
-    if not ways:
+    cheapest, widened = _cheapest(needs, catalog), False
+    if cheapest is None:
         needs = _widen(needs, catalog)
-        ways, widened = _ways(needs, catalog), True
-    if not ways:
+        cheapest, widened = _cheapest(needs, catalog), True
+    if cheapest is None:
         return _Choice(needs, 0, refusal="no answer")
-    groups = group_estimate(needs, catalog)
-    width = width_of(needs, catalog)
-    found = [(parts, cost_of(parts, needs, groups, width)) for parts in ways]
-    found.sort(key=lambda way: _preference(*way))
-    costed = tuple(found)
+    groups = cheapest[1].groups
     if caps.groups is not None and groups > caps.groups:
-        return _Choice(needs, groups, costed, refusal="groups")
-    way = next((way for way in costed if over(*way, needs, caps) is None), None)
-    return _Choice(needs, groups, costed, way, widened, None if way else "cost")
+        return _Choice(needs, groups, refusal="groups")
+    way: _Way | None = cheapest
+    if over(*cheapest, needs, caps) is not None:
+        way = next((one for one in _ways(needs, catalog, caps) if over(*one, needs, caps) is None), None)
+    return _Choice(needs, groups, way, widened, None if way else "cost")
 
 
-def _ways(needs: Needs, catalog: Catalog) -> list[tuple[Part, ...]]:
-    """Every projection that can answer alone, and the cheapest cover where the interval cuts what is stored."""
+def _cheapest(needs: Needs, catalog: Catalog) -> _Way | None:
+    """The cheapest way that is right. No other is looked at more closely than its rows in the interval."""
+    if not needs.metrics:
+        return None
+    stock = stock_of(needs, catalog)
+    found: list[tuple[Part, ...]] = []
+    least = inf
+    for shelf in stock.timely(needs):
+        spent = list(map(mul, shelf.rows_in(needs.asked), shelf.rates))
+        if (lowest := min(spent)) < least:
+            found, least = [], lowest
+        if lowest == least:
+            cheap = [one for one, cost in zip(shelf.projections, spent, strict=True) if cost == least]
+            found += [(Part(projection, needs.interval),) for projection in cheap]
+    if may_be_cut(needs, catalog) and (covered := cover(needs, stock)):
+        found.append(covered)
+    if not found:
+        return None
+    groups = group_estimate(needs, catalog, least_rows(needs, stock))
+    costed = [(parts, cost_of(parts, needs, groups, stock.width)) for parts in found]
+    return costed[0] if len(costed) == 1 else min(costed, key=lambda way: _preference(way, catalog))
+
+
+def _ways(needs: Needs, catalog: Catalog, caps: Caps = NO_CAPS) -> list[_Way]:
+    """Every projection that can answer alone, and a cover where the interval cuts what is stored: the cheapest, and
+    where caps bound the facts one that reads the fewest of them."""
     if not needs.metrics:
         return []
-    ways: list[tuple[Part, ...]] = [
-        (Part(projection, needs.interval),) for projection in catalog.projections if is_eligible(projection, needs)
-    ]
-    if may_be_cut(needs, catalog) and (covered := cover(needs, catalog)):
-        ways.append(covered)
-    return ways
+    stock = stock_of(needs, catalog)
+    found: list[tuple[Part, ...]] = []
+    for shelf in stock.timely(needs):
+        found += [(Part(projection, needs.interval),) for projection in shelf.projections]
+    if may_be_cut(needs, catalog):
+        for avoids_facts in (False, True) if caps.facts is not None else (False,):
+            covered = cover(needs, stock, avoids_facts=avoids_facts)
+            if covered and covered not in found:
+                found.append(covered)
+    groups = group_estimate(needs, catalog, least_rows(needs, stock))
+    costed = [(parts, cost_of(parts, needs, groups, stock.width)) for parts in found]
+    return sorted(costed, key=lambda way: _preference(way, catalog))
 
 
 def _refusal(
@@ -132,9 +169,10 @@ def _refusal(
 
     if choice.refusal == "groups":
         return TooExpensive(too_many_groups_text(choice.groups, caps.groups or 0, needs, passes))
-    found = [over(*way, needs, caps) for way in choice.ways]
+    ways = _ways(needs, catalog, caps)
+    found = [over(*way, needs, caps) for way in ways]
     reasons_found = [reason for reason in found if reason is not None]
-    involved = [part.projection for parts, _ in choice.ways for part in parts]
+    involved = [part.projection for parts, _ in ways for part in parts]
     return TooExpensive(too_expensive_text(reasons_found[:_TOLD], involved, needs, passes))
 
 
@@ -145,11 +183,7 @@ def default_metrics(query: Query, catalog: Catalog, among: tuple[str, ...] | Non
     where no stored one can answer. Empty where nothing can.
     """
     needs = needs_of(query, catalog, tuple(catalog.schema.metrics) if among is None else among)
-    best: tuple[str, ...] = ()
-    for projection in catalog.projections:
-        if not projection.is_facts and len(offered := offers(projection, needs)) > len(best):
-            best = offered
-    return best or (() if catalog.strict else needs.metrics)
+    return offered_metrics(needs, catalog) or (() if catalog.strict else needs.metrics)
 
 
 def is_answerable(path: Path, catalog: Catalog, among: tuple[str, ...] | None = None) -> bool:
@@ -159,17 +193,18 @@ def is_answerable(path: Path, catalog: Catalog, among: tuple[str, ...] | None = 
     return bool(default_metrics(Query(path), catalog, among))
 
 
-def _preference(parts: tuple[Part, ...], cost: Cost) -> tuple[float, int, float, int, int]:
+def _preference(way: _Way, catalog: Catalog) -> tuple[float, int, float, int, int, int]:
     """Cheaper first; of equals fewer pieces, the fresher, the coarser, the one with fewer dimensions, the first
     declared."""
-    freshness, coarseness, dimensions = float("inf"), len(LEVELS) + 1, 0
+    (parts, cost), freshness, coarseness, dimensions = way, inf, len(LEVELS) + 1, 0
     for projection in (part.projection for part in parts):
         assert projection.statistics is not None
         refreshed = projection.statistics.refreshed
         freshness = min(freshness, refreshed.timestamp() if refreshed is not None else 0.0)
         coarseness = min(coarseness, len(LEVELS) + 1 if projection.level is None else _COARSENESS[projection.level])
         dimensions = max(dimensions, len(projection.dimensions))
-    return (cost.nanoseconds, len(parts), -freshness, -coarseness, dimensions)
+    place = catalog.places[parts[0].projection.name]
+    return (cost.nanoseconds, len(parts), -freshness, -coarseness, dimensions, place)
 
 
 def _widen(needs: Needs, catalog: Catalog) -> Needs:
@@ -197,7 +232,7 @@ def _widen(needs: Needs, catalog: Catalog) -> Needs:
             Moment.at(interval.start) if start_given else None, Moment.at(interval.end) if end_given else None
         )
         widened = needs_of(wider, catalog, needs.metrics)
-        if _ways(widened, catalog):
+        if _cheapest(widened, catalog) is not None:
             return widened
     return needs
 
@@ -224,10 +259,11 @@ def _candidates(choice: _Choice, catalog: Catalog, caps: Caps) -> tuple[Candidat
     """Every projection with its cost or all its reasons: the chosen in the order of time, the others by cost, then the
     rejected."""
     assert choice.way is not None
+    ways = _ways(choice.needs, catalog)
     chosen: dict[str, tuple[Interval, ...]] = {}
     for part in choice.way[0]:
         chosen[part.projection.name] = (*chosen.get(part.projection.name, ()), part.interval)
-    alone = {parts[0].projection.name: (parts, cost) for parts, cost in choice.ways if len(parts) == 1}
+    alone = {parts[0].projection.name: (parts, cost) for parts, cost in ways if len(parts) == 1}
     names = " and ".join(chosen)
     cheaper = Reason("cheaper_exists", names, f"right, but {names} {'are' if len(chosen) > 1 else 'is'} cheaper")
     found = []
@@ -251,9 +287,8 @@ def _place(one: Candidate) -> tuple[bool, float]:
     return True, one.cost.nanoseconds if one.cost else float("inf")
 
 
-def _plan(choice: _Choice, catalog: Catalog, candidates: tuple[Candidate, ...]) -> Plan:
-    assert choice.way is not None
-    needs, (parts, cost) = choice.needs, choice.way
+def _plan(choice: _Choice, way: _Way, catalog: Catalog, candidates: tuple[Candidate, ...]) -> Plan:
+    needs, (parts, cost) = choice.needs, way
     pieces = tuple(
         Piece(
             part.projection.name,

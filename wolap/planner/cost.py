@@ -15,7 +15,6 @@ from math import expm1, log1p
 
 from wolap.model.aggregate import JOINT
 from wolap.model.interval import Interval
-from wolap.model.level import nests
 from wolap.model.projection import Catalog, Projection
 from wolap.model.zone import DAY, HOUR, MINUTE, SECOND
 from wolap.planner.eligibility import Needs
@@ -78,19 +77,11 @@ def time_groups(levels: frozenset[str], level: str | None, asked: Interval) -> f
     return min(length / _SIZES[level] + 1.0, product)
 
 
-def group_estimate(needs: Needs, catalog: Catalog) -> int:
-    """The groups that a report is expected to have before its limit."""
+def group_estimate(needs: Needs, catalog: Catalog, rows: int) -> int:
+    """The groups that a report is expected to have before its limit, of which something stored has this many rows."""
     if not needs.query.group:
         return 1
-    rows = [
-        float(projection.statistics.rows_in(needs.asked))
-        for projection in catalog.projections
-        if projection.statistics is not None
-        and projection.statistics.coverage.covers(needs.asked)
-        and needs.dimensions <= projection.closure
-        and (needs.level is None or (projection.level is not None and nests(projection.level, needs.level)))
-    ]
-    return int(expected_groups(possible_groups(needs, catalog), min(rows, default=0.0)) + 0.5)
+    return int(expected_groups(possible_groups(needs, catalog), rows) + 0.5)
 
 
 def width_of(needs: Needs, catalog: Catalog) -> int:

@@ -10,20 +10,22 @@ together again, so what cannot merge never has more than one piece.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from operator import mul
 
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
 from wolap.planner import cost
-from wolap.planner.cost import Part, width_of
-from wolap.planner.eligibility import Needs, may_serve_part
+from wolap.planner.cost import Part
+from wolap.planner.eligibility import Needs
+from wolap.planner.shelves import Stock
 
 __all__ = ["cover", "may_be_cut"]
 
-# Of projections with buckets of one size only the smallest is worth a look.
-_Key = tuple[str | None, Interval]
+# So dear are facts made that any other way is tried before them.
+_DEAR = 1e9
 
 
 def may_be_cut(needs: Needs, catalog: Catalog) -> bool:
@@ -39,28 +41,44 @@ def may_be_cut(needs: Needs, catalog: Catalog) -> bool:
     return any(not coverage.covers(asked) for coverage in catalog.coverages)
 
 
-def cover(needs: Needs, catalog: Catalog) -> tuple[Part, ...]:
-    """The cheapest parts in rising order; empty where no cover of several exists."""
-    servers = _servers(needs, catalog.projections)
-    reaches = {server.name: _reach(server, needs) for server in servers}
+def cover(needs: Needs, stock: Stock, *, avoids_facts: bool = False) -> tuple[Part, ...]:
+    """The cheapest parts in rising order, or those that read the fewest facts; empty where no cover of several
+    exists."""
+    servers = _servers(needs, stock)
+    reaches = {server.projection.name: _reach(server.projection, needs) for server in servers}
     cuts = sorted({cut for reach in reaches.values() for cut in (reach.start, reach.end) if reach.start < reach.end})
     if len(cuts) < 3 or cuts[0] > needs.asked.start or cuts[-1] < needs.asked.end:
         return ()
-    parts = _cheapest(needs, servers, reaches, cuts, width_of(needs, catalog))
+    if avoids_facts:
+        servers = [
+            _Server(one.projection, one.rate * _DEAR if one.projection.is_facts else one.rate) for one in servers
+        ]
+    parts = _cheapest(needs, servers, reaches, cuts)
     return _to_the_ends(parts, needs) if len(parts) > 1 else ()
 
 
-def _servers(needs: Needs, projections: Iterable[Projection]) -> list[Projection]:
-    """What can serve a part; of those with the same buckets and coverage the one with the fewest rows."""
-    best: dict[_Key, tuple[int, Projection]] = {}
-    for projection in projections:
-        if projection.statistics is None or projection.level is None or not may_serve_part(projection, needs):
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A projection that may serve whole buckets, and the nanoseconds that a row of it takes."""
+
+    projection: Projection
+    rate: float
+
+
+def _servers(needs: Needs, stock: Stock) -> list[_Server]:
+    """What can serve a part: of each shelf the one with the fewest rows. Metrics must merge, since a group may get rows
+    of several parts."""
+    best: dict[tuple[str, Interval], tuple[float, _Server]] = {}
+    for shelf in stock.servers:
+        level = shelf.projections[0].level
+        if level is None or not shelf.merges:
             continue
-        key = (projection.level, projection.statistics.coverage)
-        rows = projection.statistics.rows_in(needs.asked)
-        if key not in best or rows < best[key][0]:
-            best[key] = (rows, projection)
-    return [projection for _, projection in best.values()]
+        spent = list(map(mul, shelf.rows_in(needs.asked), shelf.rates))
+        place = min(range(len(spent)), key=spent.__getitem__)
+        key = (level, shelf.coverage)
+        if key not in best or spent[place] < best[key][0]:
+            best[key] = (spent[place], _Server(shelf.projections[place], shelf.rates[place]))
+    return [server for _, server in best.values()]
 
 
 def _reach(projection: Projection, needs: Needs) -> Interval:
@@ -78,11 +96,11 @@ def _reach(projection: Projection, needs: Needs) -> Interval:
 
 
 def _cheapest(
-    needs: Needs, servers: Sequence[Projection], reaches: dict[str, Interval], cuts: Sequence[int], width: int
+    needs: Needs, servers: Sequence[_Server], reaches: dict[str, Interval], cuts: Sequence[int]
 ) -> list[Part]:
     """The cheapest way from the first cut to the last, a part for each step."""
     best: list[tuple[float, list[Part]]] = [(0.0, []), *((inf, []) for _ in cuts[1:])]
-    tables = [_Table.of(server, reaches[server.name], needs, cuts, width) for server in servers]
+    tables = [_Table.of(server, reaches[server.projection.name], needs, cuts) for server in servers]
     for to in range(1, len(cuts)):
         for table in tables:
             if not table.cuttable[to]:
@@ -109,8 +127,8 @@ class _Table:
     rate: float
 
     @classmethod
-    def of(cls, projection: Projection, reach: Interval, needs: Needs, cuts: Sequence[int], width: int) -> _Table:
-        statistics = projection.statistics
+    def of(cls, server: _Server, reach: Interval, needs: Needs, cuts: Sequence[int]) -> _Table:
+        projection, statistics = server.projection, server.projection.statistics
         assert statistics is not None
         cuttable = [reach.start <= cut <= reach.end and _is_cut(projection, cut, needs) for cut in cuts]
         return cls(
@@ -119,7 +137,7 @@ class _Table:
             cuttable,
             [statistics.rows_begun(cut) for cut in cuts],
             [statistics.rows_ended(cut) for cut in cuts],
-            cost.nanoseconds_per_row(projection, needs, width),
+            server.rate,
         )
 
 

@@ -1,14 +1,16 @@
 """Can this projection answer that query; and if not, every reason why not.
 
 Each rule of `planner.md` is one function from a projection and the needs of a query to reasons. `RULES` is the whole
-list: choosing stops at the first reason, explaining reads them all. The rules take nothing but declarations and
-measured statistics, and they err on one side only: what cannot be shown to be right is a reason.
+list, which explaining reads; choosing asks the same rules in two parts, what hangs on the report and what on its
+interval (`shelves.py`), and stops at the first reason. The rules take nothing but declarations and measured statistics,
+and they err on one side only: what cannot be shown to be right is a reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from wolap.model.aggregate import Partial
 from wolap.model.interval import Interval, moment_text
@@ -18,20 +20,25 @@ from wolap.model.query import Query, interval_of
 from wolap.model.schema import Schema
 from wolap.planner.plan import Reason
 
-__all__ = ["RULES", "Needs", "is_eligible", "may_serve_part", "needs_of", "offers", "reasons"]
+__all__ = ["RULES", "Needs", "is_timely", "may_answer", "needs_of", "offers", "reasons"]
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
     """A settled query, read once for all candidates.
 
+    `asked` is the interval cut to where facts lie, `span`. The rest neither members nor bounds of the query change:
     `levels` are the time dimensions of the report and `level` the coarsest that nests in all of them; `dimensions` the
-    others; `filtered` those with a predicate and `pinned` those of them that are left with one member; `asked` the
-    interval cut to where facts lie; `partials` what the metrics are finished from, each once, and `counted` those of
-    them that are distinct counts.
+    others; `filtered` those with a predicate and `pinned` those of them that are left with one member; `partials` what
+    the metrics are finished from, each once, and `counted` those of them that are distinct counts. `known` is where
+    the planner keeps what it has worked out for such a report.
     """
 
     query: Query
+    interval: Interval
+    asked: Interval
+    span: Interval
+    strict: bool
     schema: Schema
     metrics: tuple[str, ...]
     partials: tuple[Partial, ...]
@@ -41,38 +48,41 @@ class Needs:
     level: str | None
     filtered: frozenset[str]
     pinned: frozenset[str]
-    interval: Interval
-    asked: Interval
-    span: Interval
-    strict: bool
+    known: dict[Hashable, Any]
 
 
 _NONE: frozenset[str] = frozenset()
 
+# Reports that a catalog remembers. Who asks for more different ones waits for each as for the first.
+_MOST_REPORTS = 4096
+
 
 def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
     """The needs of a settled query for these metrics."""
-    schema = catalog.schema
+    filtered = pinned = _NONE
+    if query.filters:
+        filtered = frozenset([predicate.dimension for predicate in query.filters])
+        pinned = frozenset(_pinned(query))
+    key = (query.path, query.include, metrics, filtered, pinned)
+    report = catalog.reports.get(key)
+    if report is None:
+        if len(catalog.reports) >= _MOST_REPORTS:
+            catalog.reports.clear()
+        report = catalog.reports[key] = _report(query, catalog.schema, metrics, filtered, pinned)
+    interval, span = interval_of(query), catalog.span
+    return Needs(query, interval, interval.intersect(span), span, catalog.strict, *report)
+
+
+def _report(
+    query: Query, schema: Schema, metrics: tuple[str, ...], filtered: frozenset[str], pinned: frozenset[str]
+) -> tuple[Any, ...]:
+    """What all queries for a report have in common, as Needs has it."""
     group = frozenset(query.group)
     levels = group & schema.levels
-    interval = interval_of(query)
     partials = tuple(dict.fromkeys(partial for name in metrics for partial in schema.partials(name)))
-    return Needs(
-        query,
-        schema,
-        metrics,
-        partials,
-        frozenset(partial for partial in partials if partial.function == "distinct"),
-        group - levels,
-        levels,
-        common_level(levels),
-        frozenset(predicate.dimension for predicate in query.filters) if query.filters else _NONE,
-        frozenset(_pinned(query)) if query.filters else _NONE,
-        interval,
-        interval.intersect(catalog.span),
-        catalog.span,
-        catalog.strict,
-    )
+    counted = frozenset(partial for partial in partials if partial.function == "distinct")
+    known: dict[Hashable, Any] = {}
+    return schema, metrics, partials, counted, group - levels, levels, common_level(levels), filtered, pinned, known
 
 
 def _pinned(query: Query) -> Iterator[str]:
@@ -201,37 +211,44 @@ def _built(projection: Projection, needs: Needs) -> Iterator[Reason]:
 
 Rule = Callable[[Projection, Needs], Iterator[Reason]]
 
-_METRIC_RULES: tuple[Rule, ...] = (_stored, _exact, _repeated)
-_OTHER_RULES: tuple[Rule, ...] = (_level, _interval, _coverage, _built)
-_TOUCH_RULES: tuple[Rule, ...] = (_group, _filters)
+RULES: tuple[Rule, ...] = (_group, _filters, _level, _stored, _exact, _repeated, _interval, _coverage, _built)
 
-RULES: tuple[Rule, ...] = (*_TOUCH_RULES, _level, *_METRIC_RULES, _interval, _coverage, _built)
+_INTERVAL_RULES: tuple[Rule, ...] = (_interval, _coverage)
+_TIME_RULES: tuple[Rule, ...] = (*_INTERVAL_RULES, _repeated)
+_METRIC_RULES: tuple[Rule, ...] = (_stored, _exact)
+# They object to nothing where all metrics are stored and merge, which one comparison of sets tells.
+_RULES_BUT_METRICS = tuple(rule for rule in RULES if rule not in (*_METRIC_RULES, _repeated))
 
 
-def is_eligible(projection: Projection, needs: Needs) -> bool:
-    """Whether no rule objects; stops at the first that does, and asks none whose answer one comparison of sets
-    gives."""
+def may_answer(projection: Projection, needs: Needs) -> bool:
+    """Whether no rule objects but, perhaps, one of time: what hangs on neither the bounds of the query nor its members.
+
+    It asks no rule whose answer one comparison of sets gives.
+    """
     if not (needs.dimensions <= projection.closure and needs.filtered <= projection.closure):
         return False
-    rules = _OTHER_RULES if projection.merging.issuperset(needs.metrics) else (*_METRIC_RULES, *_OTHER_RULES)
-    return not any(True for rule in rules for _ in rule(projection, needs))
+    if not projection.merging.issuperset(needs.metrics) and _objects(_METRIC_RULES, projection, needs):
+        return False
+    return not _objects((_level, _built), projection, needs)
 
 
-def may_serve_part(projection: Projection, needs: Needs) -> bool:
-    """Whether nothing but the interval can be in the way: then whole buckets of it may be a part of the answer (rule
-    10). Metrics must merge, since a group may get rows of several parts."""
-    return (
-        needs.dimensions <= projection.closure
-        and needs.filtered <= projection.closure
-        and projection.merging.issuperset(needs.metrics)
-        and not any(True for _ in _level(projection, needs))
-        and not any(True for _ in _built(projection, needs))
-    )
+def is_timely(projection: Projection, needs: Needs, merges: bool) -> bool:
+    """Whether no rule of time objects, of a projection whose metrics all merge or not. Of those, they ask for no more
+    than level and coverage."""
+    return not _objects(_INTERVAL_RULES if merges else _TIME_RULES, projection, needs)
+
+
+def _objects(rules: Iterable[Rule], projection: Projection, needs: Needs) -> bool:
+    for rule in rules:
+        for _ in rule(projection, needs):
+            return True
+    return False
 
 
 def reasons(projection: Projection, needs: Needs) -> tuple[Reason, ...]:
     """Every reason against a candidate; none where it can answer."""
-    return tuple(reason for rule in RULES for reason in rule(projection, needs))
+    rules = _RULES_BUT_METRICS if projection.merging.issuperset(needs.metrics) else RULES
+    return tuple([reason for rule in rules for reason in rule(projection, needs)])
 
 
 def offers(projection: Projection, needs: Needs) -> tuple[str, ...]:

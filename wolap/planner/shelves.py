@@ -1,0 +1,133 @@
+"""Which projections a report leaves, laid out so that choosing among hundreds of them is a look at a few shelves.
+
+What the rules say of a projection hangs on the report (its dimensions, metrics and filtered dimensions) or on its
+interval. The first is the same each time the report is asked for, whatever its members and bounds, so it is worked
+out once for a catalog. Of what that leaves, projections of the same buckets, coverage and partitions are alike to the
+rules of time: they share a shelf, and those rules are asked once for all that stand on it. What is left to do for each
+projection is one subtraction, the rows that it has in the interval.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from wolap.model.interval import Interval
+from wolap.model.level import nests
+from wolap.model.projection import Catalog, Projection
+from wolap.planner.cost import nanoseconds_per_row, width_of
+from wolap.planner.eligibility import Needs, is_timely, may_answer, offers
+
+__all__ = ["Shelf", "Stock", "least_rows", "offered_metrics", "stock_of"]
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shelf:
+    """Built projections of the same buckets, coverage and partitions, in the order of the catalog.
+
+    For each of them `rows_before` counts the rows before each partition, as in Statistics, and `rates` has the
+    nanoseconds that a row takes. `merges` tells that all metrics merge.
+    """
+
+    projections: tuple[Projection, ...]
+    starts: tuple[int, ...]
+    coverage: Interval
+    rows_before: tuple[tuple[int, ...], ...]
+    rates: tuple[float, ...]
+    merges: bool
+
+    def rows_in(self, interval: Interval) -> list[int]:
+        """The rows of each in the partitions that an interval touches."""
+        last = bisect_left(self.starts, interval.end)
+        first = max(bisect_right(self.starts, interval.start) - 1, 0)
+        if last <= first:
+            return [0] * len(self.projections)
+        return [before[last] - before[first] for before in self.rows_before]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stock:
+    """What a catalog has for a report: `servers` are right but for the interval, `measures` are fine enough to tell how
+    many groups there are at most. `width` is that of `width_of`."""
+
+    servers: tuple[Shelf, ...]
+    measures: tuple[Shelf, ...]
+    width: int
+
+    def timely(self, needs: Needs) -> list[Shelf]:
+        """The servers that no rule of time objects to: each of their projections can answer alone."""
+        return [shelf for shelf in self.servers if is_timely(shelf.projections[0], needs, shelf.merges)]
+
+
+def stock_of(needs: Needs, catalog: Catalog) -> Stock:
+    """What the catalog has for the report, whatever its interval."""
+    return _remembered(_stock, needs, catalog)
+
+
+def offered_metrics(needs: Needs, catalog: Catalog) -> tuple[str, ...]:
+    """Most of the needed metrics that one stored projection offers for the report; none where none can answer."""
+    return _remembered(_offered, needs, catalog)
+
+
+def _remembered(work: Callable[[Needs, Catalog], Found], needs: Needs, catalog: Catalog) -> Found:
+    """What is worked out once for a report of a catalog."""
+    found: Found | None = needs.known.get(work)
+    if found is None:
+        found = needs.known[work] = work(needs, catalog)
+    return found
+
+
+def _stock(needs: Needs, catalog: Catalog) -> Stock:
+    width = width_of(needs, catalog)
+    fine = [projection for projection in catalog.projections if _is_fine_enough(projection, needs)]
+    right = [projection for projection in fine if may_answer(projection, needs)]
+    return Stock(_shelves(right, needs, width), _shelves(fine, needs, width), width)
+
+
+def _offered(needs: Needs, catalog: Catalog) -> tuple[str, ...]:
+    best: tuple[str, ...] = ()
+    for projection in catalog.projections:
+        if not projection.is_facts and len(offered := offers(projection, needs)) > len(best):
+            best = offered
+    return best
+
+
+def _is_fine_enough(projection: Projection, needs: Needs) -> bool:
+    """Whether the groups of a report cannot be more than the rows of a built projection."""
+    if projection.statistics is None or not needs.dimensions <= projection.closure:
+        return False
+    return needs.level is None or (projection.level is not None and nests(projection.level, needs.level))
+
+
+def _shelves(projections: Iterable[Projection], needs: Needs, width: int) -> tuple[Shelf, ...]:
+    shelves: dict[tuple[object, ...], list[Projection]] = {}
+    for projection in projections:
+        statistics = projection.statistics
+        assert statistics is not None
+        merges = projection.merging.issuperset(needs.metrics)
+        # Equal partitions are mostly the same ones, which is quicker seen than thousands of numbers are compared.
+        key = (projection.level, statistics.coverage, id(statistics.starts), merges)
+        shelves.setdefault(key, []).append(projection)
+    return tuple(_shelf(alike, needs, width) for alike in shelves.values())
+
+
+def _shelf(alike: list[Projection], needs: Needs, width: int) -> Shelf:
+    statistics = [projection.statistics for projection in alike if projection.statistics is not None]
+    return Shelf(
+        tuple(alike),
+        statistics[0].starts,
+        statistics[0].coverage,
+        tuple(one.rows_before for one in statistics),
+        tuple(nanoseconds_per_row(projection, needs, width) for projection in alike),
+        alike[0].merging.issuperset(needs.metrics),
+    )
+
+
+def least_rows(needs: Needs, stock: Stock) -> int:
+    """The rows of the smallest projection that has a row at least for each group of the report; 0 if none is known."""
+    rows = [min(shelf.rows_in(needs.asked)) for shelf in stock.measures if shelf.coverage.covers(needs.asked)]
+    return min(rows, default=0)
