@@ -29,7 +29,7 @@ from wolap.model.span import default_start
 from wolap.model.tree import Path, path_text
 from wolap.model.zone import SECOND
 
-__all__ = ["Location", "Target", "locate", "read_format", "read_query", "split_target"]
+__all__ = ["Location", "Target", "default_interval", "locate", "read_format", "read_query", "split_target"]
 
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*", re.ASCII)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -270,6 +270,11 @@ def _read_interval(
     if not levels and not (schema.time and schema.time.everywhere):
         return None, None
     return None if start is None else Moment.at(start), None if end is None else Moment.at(end)
+
+
+def default_interval(levels: frozenset[str], schema: Schema, now: datetime) -> tuple[Moment | None, Moment | None]:
+    """The interval of a report with these time dimensions where none is said (W17)."""
+    return _read_interval(Target((), ()), levels, schema, now)
 
 
 def _read_instant(target: Target, name: str, schema: Schema) -> int | None:

@@ -126,6 +126,11 @@ class Catalog:
         """What the planner has worked out of the reports that were asked for: it keeps it with what it hangs on."""
         return {}
 
+    @cached_property
+    def offers(self) -> dict[Hashable, bool]:
+        """Which reports lead to an answer, as far as somebody wanted to offer them (W48)."""
+        return {}
+
 
 def declare_facts(schema: Schema, statistics: Statistics | None = None) -> Projection:
     """The facts of a schema as its finest projection."""

@@ -16,14 +16,13 @@ from json import dumps
 from threading import Event
 from time import perf_counter
 
-from wolap.cube import Cube, Snapshot
+from wolap.cube import Cube
 from wolap.errors import Cancelled, NotAllowed, QueryError, UnknownResource, UnsupportedFormat, nearest, quote
 from wolap.language.reader import Location, Target, locate, read_format, read_query, split_target
 from wolap.model.principal import EVERYONE, Principal
 from wolap.model.query import Filter, settle_filter
 from wolap.model.schema import Schema
-from wolap.model.tree import Path, path_text
-from wolap.planner.choose import is_answerable
+from wolap.model.tree import path_text
 from wolap.planner.explanation import explanation
 from wolap.planner.plan import Plan
 from wolap.representations.index_page import INDEX_FORMATS, Entry
@@ -31,6 +30,7 @@ from wolap.representations.page_style import POLICY
 from wolap.representations.resource import Answer, Surroundings, describe, file_name, next_page
 from wolap.representations.titles import title_of_cube
 from wolap.web.negotiation import FORMATS, Choice, negotiate
+from wolap.web.offers import Offers
 
 __all__ = ["ALLOWED", "EXPLANATIONS", "STATUSES", "Endpoint", "Request", "Response"]
 
@@ -121,7 +121,8 @@ class Endpoint:
         query = read_query(split, location, cube.schema, principal, now)
         negotiate(location.extension, read_format(split), None)
         snapshot = cube.snapshot
-        return snapshot.plan(query, principal, among=_offered(snapshot, location.path, principal), explain=True)
+        among = Offers(snapshot, principal, now).metrics(location.path)
+        return snapshot.plan(query, principal, among=among, explain=True)
 
     def _answer(self, request: Request, now: datetime) -> Response:
         target = split_target(request.target)
@@ -159,20 +160,20 @@ class Endpoint:
             return _explained(self.explain(request.target, now, principal), wanted)
         query = read_query(target, location, snapshot.catalog.schema, principal, now)
         choice = negotiate(location.extension, read_format(target), accept)
-        among = _offered(snapshot, location.path, principal)
-        if not is_answerable(location.path, snapshot.catalog, among):
+        offers = Offers(snapshot, principal, now)
+        if not offers.is_answerable(location.path):
             raise UnknownResource(
                 f"{quote(path_text(location.path)) if location.path else 'the root'} is a path of the tree, but no "
                 "projection is declared that could answer it, and the facts are not asked"
             )
         began = perf_counter()
-        plan = snapshot.plan(query, principal, among=among)
+        plan = snapshot.plan(query, principal, among=offers.metrics(location.path))
         planned = perf_counter()
         result = snapshot.run(plan, request.cancel)
         aggregated = perf_counter()
         pieces = tuple(piece.projection for piece in plan.pieces)
         answer = Answer(pieces, planned - began, aggregated - planned) if principal.may_explain else None
-        surroundings = _surroundings(snapshot, request, frozenset(target.reserved), query.filters, answer, now)
+        surroundings = _surroundings(offers, request, frozenset(target.reserved), query.filters, answer)
         resource = describe(result, snapshot.catalog.schema, surroundings)
         if len(resource.href) > LONGEST_TARGET:
             text = "the target, with all that it leaves unsaid, is longer than"
@@ -200,72 +201,25 @@ class Endpoint:
         raise UnknownResource(f"nothing is served at {quote(asked)}; {served}")
 
 
-def _offered(snapshot: Snapshot, path: Path, principal: Principal) -> tuple[str, ...]:
-    """The metrics that the caller's trees offer at a path (W3)."""
-    schema = snapshot.catalog.schema
-    return schema.forest(principal.audience).metrics(path, schema.metrics)
-
-
 def _surroundings(
-    snapshot: Snapshot,
-    request: Request,
-    said: frozenset[str],
-    filters: tuple[Filter, ...],
-    answer: Answer | None,
-    now: datetime,
+    offers: Offers, request: Request, said: frozenset[str], filters: tuple[Filter, ...], answer: Answer | None
 ) -> Surroundings:
     """Where a report stands for its caller. Members are only suggested to those who may see all of them."""
-    principal, catalog = request.principal, snapshot.catalog
+    principal, catalog = request.principal, offers.snapshot.catalog
     schema = catalog.schema
     sees_all = not principal.filters
     return Surroundings(
         forest=schema.forest(principal.audience),
-        can_follow=lambda path: _can_follow(snapshot, path, principal, now),
+        can_follow=offers.can_follow,
         root=request.root,
         said=said,
         filters=filters,
         implied=tuple(settle_filter(implied, schema) for implied in principal.filters),
-        members=snapshot.dictionaries.members if sees_all else {},
+        members=offers.snapshot.dictionaries.members if sees_all else {},
         span=catalog.span if sees_all else None,
         answer=answer,
-        answers=None
-        if _answers_all(snapshot, principal)
-        else lambda target: _answers(snapshot, target, principal, now),
+        answers=None if offers.answers_all else offers.answers,
     )
-
-
-def _answers_all(snapshot: Snapshot, principal: Principal) -> bool:
-    """Whether no report can be refused: the facts can answer anything, and nothing bounds them."""
-    caps = snapshot.catalog.caps.stricter(principal.caps)
-    return not snapshot.catalog.strict and (caps.groups, caps.facts, caps.memory) == (None, None, None)
-
-
-def _answers(snapshot: Snapshot, target: str, principal: Principal, now: datetime) -> bool:
-    """Whether a target answers, and for just the interval that it says."""
-    split = split_target(target)
-    location = locate(split, snapshot.catalog.schema)
-    plan = None if location is None else _planned(snapshot, split, location, principal, now)
-    return plan is not None and not plan.widened
-
-
-def _can_follow(snapshot: Snapshot, path: Path, principal: Principal, now: datetime) -> bool:
-    """Whether a path answers by itself (W48)."""
-    among = _offered(snapshot, path, principal)
-    if _answers_all(snapshot, principal):
-        return bool(among)
-    is_declared = is_answerable(path, snapshot.catalog, among)
-    return is_declared and _planned(snapshot, Target((), ()), Location(path, None), principal, now) is not None
-
-
-def _planned(
-    snapshot: Snapshot, target: Target, location: Location, principal: Principal, now: datetime
-) -> Plan | None:
-    """The plan of a target; None where it would be refused."""
-    try:
-        query = read_query(target, location, snapshot.catalog.schema, principal, now)
-        return snapshot.plan(query, principal, among=_offered(snapshot, location.path, principal))
-    except QueryError:
-        return None
 
 
 def _length(target: str) -> int:
