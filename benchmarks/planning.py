@@ -37,7 +37,7 @@ def catalog(count: int) -> Catalog:
         return Statistics(tuple(rows * part // DAYS for part in range(DAYS + 1)), starts, refreshed=END)
 
     def projections() -> list[Projection]:
-        grains = [(*names,) for size in (2, 3) for names in combinations(NAMES, size)]
+        grains = [(*names,) for size in (2, 3, 4) for names in combinations(NAMES, size)]
         found = []
         for number, names in enumerate(islice(grains, count)):
             declared = declare_projection(schema, "/".join((LEVELS[number % len(LEVELS)], *names)))
@@ -50,13 +50,17 @@ def catalog(count: int) -> Catalog:
 
 
 class Plan:
-    params = ([10, 50], list(QUERIES))
+    params = ([10, 50, 200], list(QUERIES))
     param_names = ("projections", "query")
 
     def setup(self, projections: int, query: str) -> None:
         self.catalog, self.query = catalog(projections), QUERIES[query]
 
     def time_plan(self, projections: int, query: str) -> None:
+        plan_query(self.query, self.catalog)
+
+    def time_plan_what_was_never_asked(self, projections: int, query: str) -> None:
+        self.catalog.reports.clear()
         plan_query(self.query, self.catalog)
 
     def time_explain(self, projections: int, query: str) -> None:

@@ -22,6 +22,8 @@ BENCHMARK = re.compile("time_|track_|peakmem_")
 QUESTIONS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in ("__init__", "report"))
 # Modules that others are built from.
 NO_QUESTION = {"data"}
+# What prints figures of its own.
+PROGRAMS = {"calibration"}
 
 
 def found_in(question: str) -> list[tuple[str, type | None, str]]:
@@ -90,7 +92,17 @@ def test_each_module_opens_with_its_question(question: str):
 
 def test_each_question_has_benchmarks():
     assert len(BENCHMARKS) > 0
-    assert {question for question, _, _ in BENCHMARKS} == set(QUESTIONS) - NO_QUESTION
+    assert {question for question, _, _ in BENCHMARKS} == set(QUESTIONS) - NO_QUESTION - PROGRAMS
+
+
+def test_calibration(capsys: pytest.CaptureFixture[str]):
+    """Predicted and measured times of random plans, and rates that fit them."""
+    calibration = import_module("benchmarks.calibration")
+    calibration.main(["--rows", ROWS, "--queries", "30", "--fit"])
+    printed = capsys.readouterr().out
+    assert "30 chosen plans: rank correlation 0." in printed
+    assert "queries whose best plan takes a millisecond or more" in printed
+    assert '"piece": ' in printed
 
 
 def test_report(capsys: pytest.CaptureFixture[str]):

@@ -24,6 +24,7 @@ from wolap.engine.finish import MetricColumn
 from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts, needed_columns
 from wolap.engine.materialize import materialize
+from wolap.engine.members import shares_of
 from wolap.engine.source import MemorySource
 from wolap.errors import Problem, SchemaError
 from wolap.model.interval import Interval
@@ -173,6 +174,7 @@ class Cube:
             {name: members.cardinality for name, members in dictionaries.members.items()},
             strict,
             caps or Caps(),
+            shares={name: shares_of(members, layout.codes[name]) for name, members in dictionaries.members.items()},
         )
         self._lock = Lock()
         self._snapshot = Snapshot(catalog, {FACTS: source}, dictionaries)

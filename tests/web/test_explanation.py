@@ -40,7 +40,7 @@ def test_the_shape(endpoint: Endpoint) -> None:
     ]
     assert found["interval"] == {"start": "2024-07-20T10:00:00", "end": "2024-09-01T00:00:00"}
     assert found["widened"] is False
-    assert set(found["estimated"]) == {"rows", "bytes_per_row", "groups", "nanoseconds", "memory_bytes"}
+    assert set(found["estimated"]) == {"rows", "rows_left", "groups", "nanoseconds", "memory_bytes"}
     assert [piece["partials"] for piece in found["pieces"]] == [["count"]] * len(found["pieces"])
     by_name = {one["projection"]: one for one in found["candidates"]}
     assert set(by_name) == {"facts", "year/month/day/country", "country/city"}

@@ -31,8 +31,9 @@ __all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "scan
 
 BLOCK = 1 << 16
 LARGE_BLOCK = 1 << 20
-_DENSE_ALWAYS = 1 << 16
-_DENSE_MOST = 1 << 24
+DENSE_ALWAYS = 1 << 16
+DENSE_PER_ROW = 4
+DENSE_MOST = 1 << 24
 _LONG_RUN = 16
 _SAMPLE = 256
 _FIRST = np.zeros(1, np.intp)
@@ -264,7 +265,7 @@ def _is_time_only(scan: Scan, wanted: Wanted) -> bool:
 
 
 def _is_dense(scan: Scan, wanted: Wanted) -> bool:
-    return scan.keys.size <= min(max(_DENSE_ALWAYS, 4 * scan.rows), _DENSE_MOST)
+    return scan.keys.size <= min(max(DENSE_ALWAYS, DENSE_PER_ROW * scan.rows), DENSE_MOST)
 
 
 def _is_any(scan: Scan, wanted: Wanted) -> bool:

@@ -17,9 +17,14 @@ import pyarrow.compute as pc
 
 from wolap.errors import Problem, SchemaError, quote
 from wolap.model.member import Member, member_text, read_member
+from wolap.model.projection import Shares
 from wolap.model.schema import Dimension
 
-__all__ = ["Codes", "Members", "canonical_values", "encode", "kind_of"]
+__all__ = ["Codes", "Members", "canonical_values", "encode", "kind_of", "shares_of"]
+
+# Members whose share of the rows is told; the rest have one for all.
+_SHARES_TOLD = 1024
+_COUNTED_BLOCK = 1 << 20
 
 Codes = np.ndarray[tuple[int], np.dtype[np.unsignedinteger]]
 
@@ -80,6 +85,23 @@ class Members:
         """Codes as their members, null for the null member."""
         indices = pa.array(codes.astype(np.int64), mask=codes >= len(self.values))
         return self.values.take(indices)
+
+
+def shares_of(members: Members, codes: Codes) -> Shares:
+    """How rows fall on members: those that most rows have are told one by one."""
+    counts = np.zeros(max(members.cardinality, 1), np.int64)
+    for start in range(0, len(codes), _COUNTED_BLOCK):
+        counts += np.bincount(codes[start : start + _COUNTED_BLOCK], minlength=len(counts))
+    rows = max(len(codes), 1)
+    order = np.argsort(-counts, kind="stable")
+    told, others = order[:_SHARES_TOLD], counts[order[_SHARES_TOLD:]]
+    values = [members.values[code].as_py() if code < len(members.values) else None for code in told.tolist()]
+    told_shares = dict(zip(values, (counts[told] / rows).tolist(), strict=True))
+    return (
+        Shares(told_shares, float(others.mean() / rows), float(others[0] / rows))
+        if len(others)
+        else Shares(told_shares)
+    )
 
 
 def kind_of(column_type: pa.DataType) -> str | None:

@@ -19,11 +19,12 @@ from wolap.errors import Problem, SchemaError, nearest, quote
 from wolap.model.aggregate import SETS, Partial
 from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.level import INSTANT, common_level
+from wolap.model.member import Member
 from wolap.model.principal import Caps
 from wolap.model.schema import Schema
 from wolap.model.tree import path_text, read_path
 
-__all__ = ["FACTS", "Catalog", "Projection", "Statistics", "declare_facts", "declare_projection"]
+__all__ = ["FACTS", "Catalog", "Projection", "Shares", "Statistics", "declare_facts", "declare_projection"]
 
 FACTS = "facts"
 NO_CAPS = Caps()
@@ -89,12 +90,22 @@ class Projection:
         return self.name == FACTS
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How the facts fall on the members of a dimension: which share of them the most frequent have, and what any other
+    has, on the average and at most."""
+
+    members: Mapping[Member, float]
+    mean_of_others: float = 0.0
+    most_of_others: float = 0.0
+
+
 @dataclass(frozen=True)
 class Catalog:
     """All that a plan hangs on: the declarations, what is built, how large it is, what a query may cost.
 
     `projections` holds the facts last. `span` are the instants that the facts lie in; `members` the number of members
-    of each dimension. `strict` makes every plan on facts an error (rule 18).
+    of each dimension and `shares` how the facts fall on them. `strict` makes every plan on facts an error (rule 18).
     """
 
     schema: Schema
@@ -104,6 +115,7 @@ class Catalog:
     strict: bool = False
     caps: Caps = NO_CAPS
     version: int = 0
+    shares: Mapping[str, Shares] = field(default_factory=dict)
 
     @cached_property
     def levels(self) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from operator import mul
 
 from wolap.errors import NoAnswer, TooExpensive, listing
 from wolap.model.interval import Interval, Moment
@@ -20,9 +19,10 @@ from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import NO_CAPS, Catalog
 from wolap.model.query import Query, check_order, settle, settle_filter
 from wolap.model.tree import Path, path_text
-from wolap.planner.cost import Part, cost_of, group_estimate, memory_of
+from wolap.planner.cost import Part, cost_of, dense_rows, keys_of, memory_of
 from wolap.planner.cover import cover, may_be_cut
 from wolap.planner.eligibility import Needs, needs_of, reasons
+from wolap.planner.estimate import estimate
 from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
 from wolap.planner.shelves import least_rows, offered_metrics, stock_of
@@ -105,36 +105,36 @@ def _choose(needs: Needs, catalog: Catalog, caps: Caps) -> _Choice:
         cheapest, widened = _cheapest(needs, catalog), True
     if cheapest is None:
         return _Choice(needs, 0, refusal="no answer")
-    groups = cheapest[1].groups
+    way, groups = cheapest
     if caps.groups is not None and groups > caps.groups:
         return _Choice(needs, groups, refusal="groups")
-    way: _Way | None = cheapest
-    if over(*cheapest, needs, caps) is not None:
-        way = next((one for one in _ways(needs, catalog, caps) if over(*one, needs, caps) is None), None)
-    return _Choice(needs, groups, way, widened, None if way else "cost")
+    if over(way[0], groups, needs, caps) is None:
+        return _Choice(needs, groups, way, widened)
+    for way in _ways(needs, catalog, caps):
+        if over(way[0], groups, needs, caps) is None:
+            return _Choice(needs, groups, way, widened)
+    return _Choice(needs, groups, None, widened, "cost")
 
 
-def _cheapest(needs: Needs, catalog: Catalog) -> _Way | None:
-    """The cheapest way that is right. No other is looked at more closely than its rows in the interval."""
+def _cheapest(needs: Needs, catalog: Catalog) -> tuple[_Way, int] | None:
+    """The cheapest way that is right, and the groups that guards count with. No other way is looked at more closely
+    than its rows in the interval."""
     if not needs.metrics:
         return None
     stock = stock_of(needs, catalog)
-    found: list[tuple[Part, ...]] = []
-    least = inf
-    for shelf in stock.timely(needs):
-        spent = list(map(mul, shelf.rows_in(needs.asked), shelf.rates))
-        if (lowest := min(spent)) < least:
-            found, least = [], lowest
-        if lowest == least:
-            cheap = [one for one, cost in zip(shelf.projections, spent, strict=True) if cost == least]
-            found += [(Part(projection, needs.interval),) for projection in cheap]
-    if may_be_cut(needs, catalog) and (covered := cover(needs, stock)):
+    size = estimate(needs, catalog, least_rows(needs, stock))
+    dense = dense_rows(keys_of(needs, size, needs.asked))
+    found: list[tuple[Part, ...]] = [
+        (Part(projection, needs.interval),)
+        for shelf in stock.timely(needs)
+        for projection in shelf.cheapest(needs.asked, dense)
+    ]
+    if may_be_cut(needs, catalog) and (covered := cover(needs, stock, size)):
         found.append(covered)
     if not found:
         return None
-    groups = group_estimate(needs, catalog, least_rows(needs, stock))
-    costed = [(parts, cost_of(parts, needs, groups, stock.width)) for parts in found]
-    return costed[0] if len(costed) == 1 else min(costed, key=lambda way: _preference(way, catalog))
+    costed = [(parts, cost_of(parts, needs, size)) for parts in found]
+    return costed[0] if len(costed) == 1 else min(costed, key=lambda way: _preference(way, catalog)), size.most
 
 
 def _ways(needs: Needs, catalog: Catalog, caps: Caps = NO_CAPS) -> list[_Way]:
@@ -143,16 +143,16 @@ def _ways(needs: Needs, catalog: Catalog, caps: Caps = NO_CAPS) -> list[_Way]:
     if not needs.metrics:
         return []
     stock = stock_of(needs, catalog)
+    size = estimate(needs, catalog, least_rows(needs, stock))
     found: list[tuple[Part, ...]] = []
     for shelf in stock.timely(needs):
         found += [(Part(projection, needs.interval),) for projection in shelf.projections]
     if may_be_cut(needs, catalog):
         for avoids_facts in (False, True) if caps.facts is not None else (False,):
-            covered = cover(needs, stock, avoids_facts=avoids_facts)
+            covered = cover(needs, stock, size, avoids_facts=avoids_facts)
             if covered and covered not in found:
                 found.append(covered)
-    groups = group_estimate(needs, catalog, least_rows(needs, stock))
-    costed = [(parts, cost_of(parts, needs, groups, stock.width)) for parts in found]
+    costed = [(parts, cost_of(parts, needs, size)) for parts in found]
     return sorted(costed, key=lambda way: _preference(way, catalog))
 
 
@@ -170,7 +170,7 @@ def _refusal(
     if choice.refusal == "groups":
         return TooExpensive(too_many_groups_text(choice.groups, caps.groups or 0, needs, passes))
     ways = _ways(needs, catalog, caps)
-    found = [over(*way, needs, caps) for way in ways]
+    found = [over(parts, choice.groups, needs, caps) for parts, _ in ways]
     reasons_found = [reason for reason in found if reason is not None]
     involved = [part.projection for parts, _ in ways for part in parts]
     return TooExpensive(too_expensive_text(reasons_found[:_TOLD], involved, needs, passes))
@@ -275,7 +275,7 @@ def _candidates(choice: _Choice, catalog: Catalog, caps: Caps) -> tuple[Candidat
         elif name in alone:
             cost = alone[name][1]
             if name not in chosen:
-                why.append(over(*alone[name], choice.needs, caps) or cheaper)
+                why.append(over(alone[name][0], choice.groups, choice.needs, caps) or cheaper)
         rows = None if projection.statistics is None else projection.statistics.rows
         found.append(Candidate(name, rows, tuple(why), cost, name in chosen, chosen.get(name, ())))
     return tuple(sorted(found, key=_place))
@@ -305,7 +305,7 @@ def _plan(choice: _Choice, way: _Way, catalog: Catalog, candidates: tuple[Candid
         pieces=pieces,
         cost=cost,
         groups=choice.groups,
-        memory=memory_of(parts, needs, cost),
+        memory=memory_of(parts, needs, choice.groups),
         zone=catalog.schema.zone,
         widened=choice.widened,
         version=catalog.version,

@@ -11,15 +11,15 @@ together again, so what cannot merge never has more than one piece.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from operator import mul
 
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
-from wolap.planner import cost
-from wolap.planner.cost import Part
+from wolap.planner.cost import RATES, Part, kernel_of, keys_of, row_rate, rows_of
 from wolap.planner.eligibility import Needs
+from wolap.planner.estimate import Estimate
 from wolap.planner.shelves import Stock
 
 __all__ = ["cover", "may_be_cut"]
@@ -41,34 +41,25 @@ def may_be_cut(needs: Needs, catalog: Catalog) -> bool:
     return any(not coverage.covers(asked) for coverage in catalog.coverages)
 
 
-def cover(needs: Needs, stock: Stock, *, avoids_facts: bool = False) -> tuple[Part, ...]:
+def cover(needs: Needs, stock: Stock, size: Estimate, *, avoids_facts: bool = False) -> tuple[Part, ...]:
     """The cheapest parts in rising order, or those that read the fewest facts; empty where no cover of several
     exists."""
     servers = _servers(needs, stock)
-    reaches = {server.projection.name: _reach(server.projection, needs) for server in servers}
+    reaches = {server.name: _reach(server, needs) for server in servers}
     cuts = sorted({cut for reach in reaches.values() for cut in (reach.start, reach.end) if reach.start < reach.end})
     if len(cuts) < 3 or cuts[0] > needs.asked.start or cuts[-1] < needs.asked.end:
         return ()
+    tables = [_Table.of(server, reaches[server.name], needs, cuts, size) for server in servers]
     if avoids_facts:
-        servers = [
-            _Server(one.projection, one.rate * _DEAR if one.projection.is_facts else one.rate) for one in servers
-        ]
-    parts = _cheapest(needs, servers, reaches, cuts)
+        tables = [replace(table, rate=table.rate * _DEAR) if table.projection.is_facts else table for table in tables]
+    parts = _cheapest(tables, cuts)
     return _to_the_ends(parts, needs) if len(parts) > 1 else ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Server:
-    """A projection that may serve whole buckets, and the nanoseconds that a row of it takes."""
-
-    projection: Projection
-    rate: float
-
-
-def _servers(needs: Needs, stock: Stock) -> list[_Server]:
-    """What can serve a part: of each shelf the one with the fewest rows. Metrics must merge, since a group may get rows
-    of several parts."""
-    best: dict[tuple[str, Interval], tuple[float, _Server]] = {}
+def _servers(needs: Needs, stock: Stock) -> list[Projection]:
+    """What can serve a part: of those with the same buckets and coverage the cheapest. Metrics must merge, since a
+    group may get rows of several parts."""
+    best: dict[tuple[str, Interval], tuple[float, Projection]] = {}
     for shelf in stock.servers:
         level = shelf.projections[0].level
         if level is None or not shelf.merges:
@@ -77,8 +68,8 @@ def _servers(needs: Needs, stock: Stock) -> list[_Server]:
         place = min(range(len(spent)), key=spent.__getitem__)
         key = (level, shelf.coverage)
         if key not in best or spent[place] < best[key][0]:
-            best[key] = (spent[place], _Server(shelf.projections[place], shelf.rates[place]))
-    return [server for _, server in best.values()]
+            best[key] = (spent[place], shelf.projections[place])
+    return [projection for _, projection in best.values()]
 
 
 def _reach(projection: Projection, needs: Needs) -> Interval:
@@ -95,18 +86,15 @@ def _reach(projection: Projection, needs: Needs) -> Interval:
     return Interval(first, max(first, last))
 
 
-def _cheapest(
-    needs: Needs, servers: Sequence[_Server], reaches: dict[str, Interval], cuts: Sequence[int]
-) -> list[Part]:
+def _cheapest(tables: Sequence[_Table], cuts: Sequence[int]) -> list[Part]:
     """The cheapest way from the first cut to the last, a part for each step."""
     best: list[tuple[float, list[Part]]] = [(0.0, []), *((inf, []) for _ in cuts[1:])]
-    tables = [_Table.of(server, reaches[server.projection.name], needs, cuts) for server in servers]
     for to in range(1, len(cuts)):
         for table in tables:
             if not table.cuttable[to]:
                 continue
             for since in range(table.first, to):
-                total = best[since][0] + cost.NANOSECONDS_PER_PIECE
+                total = best[since][0] + RATES["piece"]
                 total += table.rate * (table.begun[to] - table.ended[since])
                 if table.cuttable[since] and total < best[to][0]:
                     part = Part(table.projection, Interval(cuts[since], cuts[to]))
@@ -127,9 +115,10 @@ class _Table:
     rate: float
 
     @classmethod
-    def of(cls, server: _Server, reach: Interval, needs: Needs, cuts: Sequence[int]) -> _Table:
-        projection, statistics = server.projection, server.projection.statistics
+    def of(cls, projection: Projection, reach: Interval, needs: Needs, cuts: Sequence[int], size: Estimate) -> _Table:
+        statistics = projection.statistics
         assert statistics is not None
+        kernel = kernel_of(needs, rows_of(Part(projection, reach), needs), keys_of(needs, size, reach))
         cuttable = [reach.start <= cut <= reach.end and _is_cut(projection, cut, needs) for cut in cuts]
         return cls(
             projection,
@@ -137,7 +126,7 @@ class _Table:
             cuttable,
             [statistics.rows_begun(cut) for cut in cuts],
             [statistics.rows_ended(cut) for cut in cuts],
-            server.rate,
+            row_rate(projection, needs, kernel, size.share),
         )
 
 

@@ -75,7 +75,7 @@ def _candidate(candidate: Candidate, zone: Zone) -> dict[str, Any]:
 def _cost(cost: Cost) -> dict[str, Any]:
     return {
         "rows": cost.rows,
-        "bytes_per_row": cost.bytes_per_row,
+        "rows_left": cost.rows_left,
         "groups": cost.groups,
         "nanoseconds": round(cost.nanoseconds),
     }

@@ -52,10 +52,11 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The terms of a cost (`planner.md` rule 16), and their sum in nanoseconds as the model has it."""
+    """What a cost hangs on (`planner.md` rule 16) and what it is in nanoseconds, by the model: the rows that are read,
+    how many of them the filters are expected to leave, the groups that are expected to come out."""
 
     rows: int
-    bytes_per_row: int
+    rows_left: int
     groups: int
     nanoseconds: float
 
@@ -88,7 +89,8 @@ class Plan:
     """What will be done for a query.
 
     `query` is the one that is run: settled, with the caller's implied filters. `metrics` come out, in this order.
-    `groups` and `memory` (bytes) are estimates; `widened` tells that the interval grew to what is stored (W19).
+    `groups` is what there will not be more of, `memory` the bytes that those take, both by the estimates that guards
+    rest on; `widened` tells that the interval grew to what is stored (W19).
     """
 
     query: Query

@@ -12,12 +12,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import inf
+from operator import mul
 from typing import TypeVar
 
 from wolap.model.interval import Interval
 from wolap.model.level import nests
 from wolap.model.projection import Catalog, Projection
-from wolap.planner.cost import nanoseconds_per_row, width_of
+from wolap.planner.cost import row_rate
 from wolap.planner.eligibility import Needs, is_timely, may_answer, offers
 
 __all__ = ["Shelf", "Stock", "least_rows", "offered_metrics", "stock_of"]
@@ -30,7 +32,8 @@ class Shelf:
     """Built projections of the same buckets, coverage and partitions, in the order of the catalog.
 
     For each of them `rows_before` counts the rows before each partition, as in Statistics, and `rates` has the
-    nanoseconds that a row takes. `merges` tells that all metrics merge.
+    nanoseconds that a row takes, of rows that are alike in all but what they hold. `merges` tells that all metrics
+    merge.
     """
 
     projections: tuple[Projection, ...]
@@ -48,15 +51,28 @@ class Shelf:
             return [0] * len(self.projections)
         return [before[last] - before[first] for before in self.rows_before]
 
+    def cheapest(self, interval: Interval, dense: float) -> list[Projection]:
+        """Those that may be the cheapest over an interval: with the fewest rows of all, and of those with at least as
+        many as `dense`, which are read another way."""
+        rows = self.rows_in(interval)
+        spent = list(map(mul, rows, self.rates))
+        least = min(spent)
+        found = [one for one, cost in zip(self.projections, spent, strict=True) if cost == least]
+        if 0 < dense < inf:
+            enough = [cost for cost, many in zip(spent, rows, strict=True) if many >= dense]
+            least_enough = min(enough, default=least)
+            if least_enough > least:
+                found += [one for one, cost in zip(self.projections, spent, strict=True) if cost == least_enough]
+        return found
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stock:
     """What a catalog has for a report: `servers` are right but for the interval, `measures` are fine enough to tell how
-    many groups there are at most. `width` is that of `width_of`."""
+    many groups there are at most."""
 
     servers: tuple[Shelf, ...]
     measures: tuple[Shelf, ...]
-    width: int
 
     def timely(self, needs: Needs) -> list[Shelf]:
         """The servers that no rule of time objects to: each of their projections can answer alone."""
@@ -82,10 +98,9 @@ def _remembered(work: Callable[[Needs, Catalog], Found], needs: Needs, catalog: 
 
 
 def _stock(needs: Needs, catalog: Catalog) -> Stock:
-    width = width_of(needs, catalog)
     fine = [projection for projection in catalog.projections if _is_fine_enough(projection, needs)]
     right = [projection for projection in fine if may_answer(projection, needs)]
-    return Stock(_shelves(right, needs, width), _shelves(fine, needs, width), width)
+    return Stock(_shelves(right, needs), _shelves(fine, needs))
 
 
 def _offered(needs: Needs, catalog: Catalog) -> tuple[str, ...]:
@@ -103,7 +118,7 @@ def _is_fine_enough(projection: Projection, needs: Needs) -> bool:
     return needs.level is None or (projection.level is not None and nests(projection.level, needs.level))
 
 
-def _shelves(projections: Iterable[Projection], needs: Needs, width: int) -> tuple[Shelf, ...]:
+def _shelves(projections: Iterable[Projection], needs: Needs) -> tuple[Shelf, ...]:
     shelves: dict[tuple[object, ...], list[Projection]] = {}
     for projection in projections:
         statistics = projection.statistics
@@ -112,17 +127,17 @@ def _shelves(projections: Iterable[Projection], needs: Needs, width: int) -> tup
         # Equal partitions are mostly the same ones, which is quicker seen than thousands of numbers are compared.
         key = (projection.level, statistics.coverage, id(statistics.starts), merges)
         shelves.setdefault(key, []).append(projection)
-    return tuple(_shelf(alike, needs, width) for alike in shelves.values())
+    return tuple(_shelf(alike, needs) for alike in shelves.values())
 
 
-def _shelf(alike: list[Projection], needs: Needs, width: int) -> Shelf:
+def _shelf(alike: list[Projection], needs: Needs) -> Shelf:
     statistics = [projection.statistics for projection in alike if projection.statistics is not None]
     return Shelf(
         tuple(alike),
         statistics[0].starts,
         statistics[0].coverage,
         tuple(one.rows_before for one in statistics),
-        tuple(nanoseconds_per_row(projection, needs, width) for projection in alike),
+        tuple(row_rate(projection, needs, "scatter", 1.0) for projection in alike),
         alike[0].merging.issuperset(needs.metrics),
     )
 

@@ -1,0 +1,111 @@
+"""How many groups a report will have, and how many rows its filters leave: guessed from what was counted.
+
+Members of every dimension are counted when facts are loaded, so what one predicate leaves of all facts is known, and
+what several leave is guessed as if they had nothing to do with each other. The number of groups that p rows fall into,
+of n possible ones, is expected to be n (1 - (1 - 1/n)^p), never more than p (Cardenas 1975; Calcite's lattice
+statistics). There are never more groups than rows of any projection that is fine enough, and never more than facts that
+the sharpest predicate leaves: that bound guards, the guess only chooses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import expm1, log1p, prod
+
+from wolap.model.filter import Filter
+from wolap.model.interval import Interval
+from wolap.model.projection import Catalog
+from wolap.model.zone import DAY, HOUR, MINUTE, SECOND
+from wolap.planner.eligibility import Needs
+
+__all__ = ["Estimate", "estimate", "expected_groups", "time_groups"]
+
+# How many values a calendar part has.
+_PARTS = {"quarter": 4, "month": 12, "week": 53, "day": 31, "hour": 24, "minute": 60, "second": 60}
+
+_SIZES = {
+    "second": SECOND,
+    "minute": MINUTE,
+    "hour": HOUR,
+    "day": DAY,
+    "week": 7 * DAY,
+    "month": 28 * DAY,
+    "quarter": 90 * DAY,
+    "year": 365 * DAY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The size of a report, whatever it is answered from.
+
+    `share` of the rows is what filters are expected to leave; `groups` are expected, `most` is what there will not be
+    more of but by an accident of the distribution. `keys` is the product of all members of the dimensions of the
+    report, to be multiplied with its times: what the keys of groups run up to.
+    """
+
+    share: float
+    groups: int
+    most: int
+    keys: float
+
+
+def estimate(needs: Needs, catalog: Catalog, rows: int) -> Estimate:
+    """The size of a report, of whose groups something stored has this many rows."""
+    shares = [_share(predicate, catalog) for predicate in needs.query.filters]
+    share = prod([expected for expected, _ in shares])
+    if not needs.query.group:
+        return Estimate(share, 1, 1, 1.0)
+    members = {name: max(catalog.members.get(name, 1), 1) for name in needs.dimensions}
+    possible = _possible(needs, members)
+    most = rows
+    if shares:
+        facts = catalog.projections[-1].statistics
+        most = min(most, *[int(bound * facts.rows) + 1 for _, bound in shares] if facts is not None else [most])
+    return Estimate(
+        share,
+        int(expected_groups(possible, rows * share) + 0.5),
+        int(expected_groups(possible, most) + 0.5),
+        float(prod(members.values())),
+    )
+
+
+def _share(predicate: Filter, catalog: Catalog) -> tuple[float, float]:
+    """What a predicate is expected to leave of the rows, and what it leaves at most."""
+    shares = catalog.shares.get(predicate.dimension)
+    if shares is None:
+        return 1.0, 1.0
+    counted = [shares.members.get(member) for member in predicate.values]
+    known = sum([one for one in counted if one is not None])
+    others = counted.count(None)
+    if predicate.exclude:
+        return max(1.0 - known - others * shares.mean_of_others, 0.0), max(1.0 - known, 0.0)
+    return min(known + others * shares.mean_of_others, 1.0), min(known + others * shares.most_of_others, 1.0)
+
+
+def expected_groups(possible: float, rows: float) -> float:
+    """How many of `possible` groups `rows` rows are expected to fall into."""
+    if possible <= 1 or rows <= 0:
+        return min(max(possible, 0.0), max(rows, 0.0))
+    return min(-possible * expm1(rows * log1p(-1.0 / possible)), rows)
+
+
+def _possible(needs: Needs, members: dict[str, int]) -> float:
+    """The product of the members of each dimension of the report that no other determines, and of its time."""
+    kept = {predicate.dimension: len(predicate.values) for predicate in needs.query.filters if not predicate.exclude}
+    determined = {above for name in needs.dimensions for above in needs.schema.ancestors(name)}
+    product = 1.0
+    for name in needs.dimensions - determined:
+        product *= max(min(members[name], kept.get(name, members[name])), 1)
+    return product * time_groups(needs.levels, needs.level, needs.asked)
+
+
+def time_groups(levels: frozenset[str], level: str | None, asked: Interval) -> float:
+    """How many time buckets an interval has, or combinations of calendar parts where those are fewer."""
+    if level is None:
+        return 1.0
+    length = max(asked.end - asked.start, 0)
+    product = 1.0
+    for name in levels:
+        product *= length / _SIZES["year"] + 1.0 if name == "year" else _PARTS[name]
+    return min(length / _SIZES[level] + 1.0, product)
