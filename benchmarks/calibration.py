@@ -26,10 +26,11 @@ from wolap.cube import Snapshot
 from wolap.cube_file import read_cube_file
 from wolap.errors import QueryError
 from wolap.planner.choose import every_plan
-from wolap.planner.cost import RATES, Part, terms_of
+from wolap.planner.cost import RATES, Part, cost_of, work_of
 from wolap.planner.eligibility import needs_of
-from wolap.planner.estimate import Estimate
+from wolap.planner.estimate import estimate
 from wolap.planner.plan import Plan
+from wolap.planner.shelves import least_rows, stock_of
 from wolap.verify import random_queries
 
 LONG = 1_000_000
@@ -101,21 +102,15 @@ def _measured(snapshot: Snapshot, plan: Plan) -> float:
 
 
 def _terms(snapshot: Snapshot, plan: Plan) -> dict[str, float]:
-    """How many of the things that rates are for, as the prediction has them."""
+    """How many of the things that rates are for a plan takes: what it costs where one of them takes a nanosecond and
+    all others take none."""
     catalog = snapshot.catalog
     needs = needs_of(plan.query, catalog, plan.metrics)
-    share = plan.cost.rows_left / plan.cost.rows if plan.cost.rows else 1.0
-    keys = 1.0
-    for name in needs.dimensions:
-        keys *= max(catalog.members.get(name, 1), 1)
-    size = Estimate(share, plan.cost.groups, plan.groups, keys)
-    found = dict.fromkeys(RATES, 0.0)
-    for piece in plan.pieces:
-        projection = catalog.projections[catalog.places[piece.projection]]
-        for name, many in terms_of(Part(projection, piece.interval), needs, size).items():
-            found[name] += many
-    found["group"] = float(plan.cost.groups * (len(plan.query.group) + len(plan.metrics)))
-    return found
+    size = estimate(needs, catalog, least_rows(needs, stock_of(needs, catalog)))
+    parts = [Part(catalog.projections[catalog.places[piece.projection]], piece.interval) for piece in plan.pieces]
+    nothing = dict.fromkeys(RATES, 0.0)
+    works = {name: work_of(needs, size, {**nothing, name: 1.0}) for name in RATES}
+    return {name: cost_of(parts, needs, size, work).nanoseconds for name, work in works.items()}
 
 
 def agreement(one: Sequence[float], other: Sequence[float]) -> float:

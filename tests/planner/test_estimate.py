@@ -15,7 +15,6 @@ from wolap.engine import kernels
 from wolap.engine.members import shares_of
 from wolap.planner import cost
 from wolap.planner.choose import every_plan
-from wolap.planner.cost import kernel_of, keys_of, rows_of
 from wolap.planner.eligibility import needs_of
 from wolap.planner.estimate import estimate
 
@@ -82,6 +81,7 @@ def test_the_table_of_kernels_is_that_of_the_engine() -> None:
     ],
 )
 def test_the_kernel_that_is_foreseen_is_taken(path, where, name, monkeypatch) -> None:
+    """A cost has nothing but the rates of its kernel."""
     rows = 3000
     cube = cube_of(
         at=pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2026, 12, 31), "8h", eager=True).head(rows),
@@ -92,9 +92,20 @@ def test_the_kernel_that_is_foreseen_is_taken(path, where, name, monkeypatch) ->
     choose = kernels.choose_kernel
     monkeypatch.setattr(kernels, "choose_kernel", lambda *given: (taken.append(choose(*given)[0]), choose(*given))[1])
     query = Query(path, where=where, metrics="commits")
-    cube.answer(query)
     (plan,) = every_plan(query, cube.snapshot.catalog)
+    cube.answer(query)
     needs = needs_of(plan.query, cube.snapshot.catalog, plan.metrics)
-    part = cost.Part(cube.projections[-1], plan.interval)
-    keys = keys_of(needs, estimate(needs, cube.snapshot.catalog, rows), plan.interval)
-    assert taken == [kernel_of(needs, rows_of(part, needs), keys)] == [name]
+    size = estimate(needs, cube.snapshot.catalog, rows)
+    nothing = dict.fromkeys(cost.RATES, 0.0)
+    parts = [cost.Part(cube.projections[-1], plan.interval)]
+    works = {name: cost.work_of(needs, size, {**nothing, name: 1.0}) for name in cost.RATES}
+    terms = {name for name, work in works.items() if cost.cost_of(parts, needs, size, work).nanoseconds}
+    own = {
+        "totals": {"total"},
+        "runs": {"run"},
+        "scatter": {"digit", "scatter", "dense"},
+        "ordered": {"digit", "sort", "carry"},
+    }
+    assert taken == [name]
+    assert terms - {"piece", "group", "predicate"} == own[name]
+    assert ("predicate" in terms) == bool(where)

@@ -19,7 +19,7 @@ from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import NO_CAPS, Catalog
 from wolap.model.query import Query, check_order, settle, settle_filter
 from wolap.model.tree import Path, path_text
-from wolap.planner.cost import Part, cost_of, dense_rows, keys_of, memory_of
+from wolap.planner.cost import Part, cost_of, memory_of, work_of
 from wolap.planner.cover import cover, may_be_cut
 from wolap.planner.eligibility import Needs, needs_of, reasons
 from wolap.planner.estimate import estimate
@@ -123,17 +123,20 @@ def _cheapest(needs: Needs, catalog: Catalog) -> tuple[_Way, int] | None:
         return None
     stock = stock_of(needs, catalog)
     size = estimate(needs, catalog, least_rows(needs, stock))
-    dense = dense_rows(keys_of(needs, size, needs.asked))
-    found: list[tuple[Part, ...]] = [
-        (Part(projection, needs.interval),)
-        for shelf in stock.timely(needs)
-        for projection in shelf.cheapest(needs.asked, dense)
-    ]
-    if may_be_cut(needs, catalog) and (covered := cover(needs, stock, size)):
+    work = work_of(needs, size)
+    found: list[tuple[Part, ...]] = []
+    least = inf
+    for shelf in stock.timely(needs):
+        spent, projections = shelf.cheapest(needs.asked, work)
+        if spent < least:
+            found, least = [], spent
+        if spent == least:
+            found += [(Part(projection, needs.interval),) for projection in projections]
+    if may_be_cut(needs, catalog) and (covered := cover(needs, stock, size, work)):
         found.append(covered)
     if not found:
         return None
-    costed = [(parts, cost_of(parts, needs, size)) for parts in found]
+    costed = [(parts, cost_of(parts, needs, size, work)) for parts in found]
     return costed[0] if len(costed) == 1 else min(costed, key=lambda way: _preference(way, catalog)), size.most
 
 
@@ -144,15 +147,16 @@ def _ways(needs: Needs, catalog: Catalog, caps: Caps = NO_CAPS) -> list[_Way]:
         return []
     stock = stock_of(needs, catalog)
     size = estimate(needs, catalog, least_rows(needs, stock))
+    work = work_of(needs, size)
     found: list[tuple[Part, ...]] = []
     for shelf in stock.timely(needs):
         found += [(Part(projection, needs.interval),) for projection in shelf.projections]
     if may_be_cut(needs, catalog):
         for avoids_facts in (False, True) if caps.facts is not None else (False,):
-            covered = cover(needs, stock, size, avoids_facts=avoids_facts)
+            covered = cover(needs, stock, size, work, avoids_facts=avoids_facts)
             if covered and covered not in found:
                 found.append(covered)
-    costed = [(parts, cost_of(parts, needs, size)) for parts in found]
+    costed = [(parts, cost_of(parts, needs, size, work)) for parts in found]
     return sorted(costed, key=lambda way: _preference(way, catalog))
 
 

@@ -10,7 +10,7 @@ the same formula, so they win where they are cheaper.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -24,14 +24,14 @@ from wolap.planner.plan import Cost
 __all__ = [
     "RATES",
     "Part",
+    "Work",
     "cost_of",
     "dense_rows",
-    "kernel_of",
+    "items_of",
     "keys_of",
     "memory_of",
-    "row_rate",
     "rows_of",
-    "terms_of",
+    "work_of",
 ]
 
 # Nanoseconds that each thing takes.
@@ -66,41 +66,65 @@ class Part:
     interval: Interval
 
 
-def kernel_of(needs: Needs, rows: int, keys: float) -> str:
-    """The kernel that reads so many rows, whose keys run up to `keys`."""
-    if not needs.query.group:
-        return "totals"
-    if not needs.dimensions and not needs.filtered:
-        return "runs"
-    return "scatter" if rows >= dense_rows(keys) else "ordered"
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one query takes, but for what it is answered from; times are in nanoseconds.
+
+    `read` is for a row that is read; `few` and `many` are for one that filters leave, which is `share` of them, where
+    keys are few and where they are many beside the rows, and `item` for each value of it that is counted by itself;
+    `key` is for each key that could occur where they are few, `answer` for all groups that come out, `piece` for each
+    piece. Keys run up to `keys`.
+    """
+
+    share: float
+    read: float
+    few: float
+    many: float
+    item: float
+    key: float
+    answer: float
+    piece: float
+    keys: float
+
+    def nanoseconds(self, rows: float, items: float, keys: float) -> float:
+        """What it takes to read so many rows with so many items each, whose keys run up to `keys`."""
+        if rows >= dense_rows(keys):
+            return self.piece + rows * (self.read + self.share * (self.few + self.item * items)) + self.key * keys
+        return self.piece + rows * (self.read + self.share * (self.many + self.item * items))
 
 
-def per_row(projection: Projection, needs: Needs, kernel: str, share: float) -> dict[str, float]:
-    """How many of the things in RATES are done to a row of a projection that is read, on the average."""
-    joint = sum([partial.function in JOINT for partial in needs.partials])
-    items = needs.counted & projection.mergeable if needs.counted else needs.counted
-    columns = len(needs.partials) - len(items) - joint
+def work_of(needs: Needs, size: Estimate, rates: Mapping[str, float] = RATES) -> Work:
+    """What a query of this size takes."""
+    query = needs.query
+    joint = sum([partial.function in JOINT for partial in needs.partials]) if needs.has_joint else 0
+    columns = len(needs.partials) - len(needs.counted) - joint
     digits = len(needs.dimensions) + bool(needs.levels)
-    found = {"predicate": float(len(needs.query.filters)), "item": share * len(items), "joint": share * joint}
-    if kernel == "totals":
-        found["total"] = share * columns
-    elif kernel == "runs":
-        found["run"] = float(columns)
-    elif kernel == "scatter":
-        found |= {"digit": share * digits, "scatter": share * (columns + 1)}
+    key = 0.0
+    if not query.group:
+        few = many = rates["total"] * columns
+    elif not needs.dimensions and not query.filters:
+        few = many = rates["run"] * columns
     else:
-        found |= {"digit": share * digits, "sort": share, "carry": share * columns}
-    return found
-
-
-def row_rate(projection: Projection, needs: Needs, kernel: str, share: float) -> float:
-    """Nanoseconds that a row takes."""
-    return sum([RATES[name] * many for name, many in per_row(projection, needs, kernel, share).items()])
+        few = rates["digit"] * digits + rates["scatter"] * (columns + 1)
+        many = rates["digit"] * digits + rates["sort"] + rates["carry"] * columns
+        key = rates["dense"] * (columns + 1)
+    second = rates["joint"] * joint
+    return Work(
+        size.share,
+        rates["predicate"] * len(query.filters),
+        few + second,
+        many + second,
+        rates["item"],
+        key,
+        rates["group"] * size.groups * (len(query.group) + len(needs.metrics)),
+        rates["piece"],
+        size.keys * time_groups(needs.levels, needs.level, needs.asked),
+    )
 
 
 def dense_rows(keys: float) -> float:
-    """The fewest rows for which keys that run up to `keys` are few."""
-    return 0 if keys <= DENSE_ALWAYS else keys / DENSE_PER_ROW if keys <= DENSE_MOST else inf
+    """The fewest rows beside which keys that run up to `keys` are few (`engine/kernels.py`)."""
+    return 0.0 if keys <= DENSE_ALWAYS else keys / DENSE_PER_ROW if keys <= DENSE_MOST else inf
 
 
 def keys_of(needs: Needs, size: Estimate, interval: Interval) -> float:
@@ -108,17 +132,9 @@ def keys_of(needs: Needs, size: Estimate, interval: Interval) -> float:
     return size.keys * time_groups(needs.levels, needs.level, interval.intersect(needs.asked))
 
 
-def terms_of(part: Part, needs: Needs, size: Estimate) -> dict[str, float]:
-    """How many of the things in RATES are done for a part, output groups aside."""
-    rows = rows_of(part, needs)
-    keys = keys_of(needs, size, part.interval)
-    kernel = kernel_of(needs, rows, keys)
-    of_row = per_row(part.projection, needs, kernel, size.share)
-    found = {name: rows * many for name, many in of_row.items()}
-    found["piece"] = 1.0
-    if kernel == "scatter":
-        found["dense"] = keys * (len(needs.partials) + 1)
-    return found
+def items_of(projection: Projection, needs: Needs) -> float:
+    """Values of a row that are counted by themselves: facts have one for every distinct count."""
+    return float(len(needs.counted & projection.mergeable)) if needs.counted else 0.0
 
 
 def rows_of(part: Part, needs: Needs) -> int:
@@ -127,14 +143,15 @@ def rows_of(part: Part, needs: Needs) -> int:
     return part.projection.statistics.rows_in(part.interval.intersect(needs.asked))
 
 
-def cost_of(parts: Iterable[Part], needs: Needs, size: Estimate) -> Cost:
+def cost_of(parts: Sequence[Part], needs: Needs, size: Estimate, work: Work) -> Cost:
     """What it costs to answer from these parts."""
-    rows = 0
-    spent = RATES["group"] * size.groups * (len(needs.query.group) + len(needs.metrics))
+    total, spent = 0, work.answer
     for part in parts:
-        rows += rows_of(part, needs)
-        spent += sum([RATES[name] * many for name, many in terms_of(part, needs, size).items()])
-    return Cost(rows, int(rows * size.share + 0.5), size.groups, spent)
+        rows = rows_of(part, needs)
+        total += rows
+        keys = work.keys if len(parts) == 1 else keys_of(needs, size, part.interval)
+        spent += work.nanoseconds(rows, items_of(part.projection, needs), keys)
+    return Cost(total, int(total * size.share + 0.5), size.groups, spent)
 
 
 def memory_of(parts: Sequence[Part], needs: Needs, groups: int) -> int:

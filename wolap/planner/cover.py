@@ -13,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from operator import mul
 
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
-from wolap.planner.cost import RATES, Part, kernel_of, keys_of, row_rate, rows_of
+from wolap.planner.cost import Part, Work, items_of, keys_of
 from wolap.planner.eligibility import Needs
 from wolap.planner.estimate import Estimate
 from wolap.planner.shelves import Stock
@@ -41,22 +40,22 @@ def may_be_cut(needs: Needs, catalog: Catalog) -> bool:
     return any(not coverage.covers(asked) for coverage in catalog.coverages)
 
 
-def cover(needs: Needs, stock: Stock, size: Estimate, *, avoids_facts: bool = False) -> tuple[Part, ...]:
+def cover(needs: Needs, stock: Stock, size: Estimate, work: Work, *, avoids_facts: bool = False) -> tuple[Part, ...]:
     """The cheapest parts in rising order, or those that read the fewest facts; empty where no cover of several
     exists."""
-    servers = _servers(needs, stock)
+    servers = _servers(needs, stock, work)
     reaches = {server.name: _reach(server, needs) for server in servers}
     cuts = sorted({cut for reach in reaches.values() for cut in (reach.start, reach.end) if reach.start < reach.end})
     if len(cuts) < 3 or cuts[0] > needs.asked.start or cuts[-1] < needs.asked.end:
         return ()
-    tables = [_Table.of(server, reaches[server.name], needs, cuts, size) for server in servers]
+    tables = [_Table.of(server, reaches[server.name], needs, cuts, size, work) for server in servers]
     if avoids_facts:
         tables = [replace(table, rate=table.rate * _DEAR) if table.projection.is_facts else table for table in tables]
-    parts = _cheapest(tables, cuts)
+    parts = _cheapest(tables, cuts, work.piece)
     return _to_the_ends(parts, needs) if len(parts) > 1 else ()
 
 
-def _servers(needs: Needs, stock: Stock) -> list[Projection]:
+def _servers(needs: Needs, stock: Stock, work: Work) -> list[Projection]:
     """What can serve a part: of those with the same buckets and coverage the cheapest. Metrics must merge, since a
     group may get rows of several parts."""
     best: dict[tuple[str, Interval], tuple[float, Projection]] = {}
@@ -64,11 +63,10 @@ def _servers(needs: Needs, stock: Stock) -> list[Projection]:
         level = shelf.projections[0].level
         if level is None or not shelf.merges:
             continue
-        spent = list(map(mul, shelf.rows_in(needs.asked), shelf.rates))
-        place = min(range(len(spent)), key=spent.__getitem__)
+        spent, cheapest = shelf.cheapest(needs.asked, work)
         key = (level, shelf.coverage)
-        if key not in best or spent[place] < best[key][0]:
-            best[key] = (spent[place], shelf.projections[place])
+        if key not in best or spent < best[key][0]:
+            best[key] = (spent, cheapest[0])
     return [projection for _, projection in best.values()]
 
 
@@ -86,7 +84,7 @@ def _reach(projection: Projection, needs: Needs) -> Interval:
     return Interval(first, max(first, last))
 
 
-def _cheapest(tables: Sequence[_Table], cuts: Sequence[int]) -> list[Part]:
+def _cheapest(tables: Sequence[_Table], cuts: Sequence[int], piece: float) -> list[Part]:
     """The cheapest way from the first cut to the last, a part for each step."""
     best: list[tuple[float, list[Part]]] = [(0.0, []), *((inf, []) for _ in cuts[1:])]
     for to in range(1, len(cuts)):
@@ -94,8 +92,7 @@ def _cheapest(tables: Sequence[_Table], cuts: Sequence[int]) -> list[Part]:
             if not table.cuttable[to]:
                 continue
             for since in range(table.first, to):
-                total = best[since][0] + RATES["piece"]
-                total += table.rate * (table.begun[to] - table.ended[since])
+                total = best[since][0] + piece + table.rate * (table.begun[to] - table.ended[since])
                 if table.cuttable[since] and total < best[to][0]:
                     part = Part(table.projection, Interval(cuts[since], cuts[to]))
                     best[to] = (total, [*best[since][1], part])
@@ -115,10 +112,13 @@ class _Table:
     rate: float
 
     @classmethod
-    def of(cls, projection: Projection, reach: Interval, needs: Needs, cuts: Sequence[int], size: Estimate) -> _Table:
+    def of(
+        cls, projection: Projection, reach: Interval, needs: Needs, cuts: Sequence[int], size: Estimate, work: Work
+    ) -> _Table:
         statistics = projection.statistics
         assert statistics is not None
-        kernel = kernel_of(needs, rows_of(Part(projection, reach), needs), keys_of(needs, size, reach))
+        rows, keys = statistics.rows_in(reach), keys_of(needs, size, reach)
+        spent = work.nanoseconds(rows, items_of(projection, needs), keys) - work.piece
         cuttable = [reach.start <= cut <= reach.end and _is_cut(projection, cut, needs) for cut in cuts]
         return cls(
             projection,
@@ -126,7 +126,7 @@ class _Table:
             cuttable,
             [statistics.rows_begun(cut) for cut in cuts],
             [statistics.rows_ended(cut) for cut in cuts],
-            row_rate(projection, needs, kernel, size.share),
+            spent / max(rows, 1),
         )
 
 

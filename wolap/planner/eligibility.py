@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from wolap.model.aggregate import Partial
+from wolap.model.aggregate import JOINT, Partial
 from wolap.model.interval import Interval, moment_text
 from wolap.model.level import IDENTIFYING, common_level, nests
 from wolap.model.projection import Catalog, Projection
@@ -30,8 +30,9 @@ class Needs:
     `asked` is the interval cut to where facts lie, `span`. The rest neither members nor bounds of the query change:
     `levels` are the time dimensions of the report and `level` the coarsest that nests in all of them; `dimensions` the
     others; `filtered` those with a predicate and `pinned` those of them that are left with one member; `partials` what
-    the metrics are finished from, each once, and `counted` those of them that are distinct counts. `known` is where
-    the planner keeps what it has worked out for such a report.
+    the metrics are finished from, each once, `counted` those of them that are distinct counts, and `has_joint` whether
+    some are joined to their groups in a second pass. `known` is where the planner keeps what it has worked out for such
+    a report.
     """
 
     query: Query
@@ -43,6 +44,7 @@ class Needs:
     metrics: tuple[str, ...]
     partials: tuple[Partial, ...]
     counted: frozenset[Partial]
+    has_joint: bool
     dimensions: frozenset[str]
     levels: frozenset[str]
     level: str | None
@@ -82,7 +84,9 @@ def _report(
     partials = tuple(dict.fromkeys(partial for name in metrics for partial in schema.partials(name)))
     counted = frozenset(partial for partial in partials if partial.function == "distinct")
     known: dict[Hashable, Any] = {}
-    return schema, metrics, partials, counted, group - levels, levels, common_level(levels), filtered, pinned, known
+    joint = any(partial.function in JOINT for partial in partials)
+    level = common_level(levels)
+    return schema, metrics, partials, counted, joint, group - levels, levels, level, filtered, pinned, known
 
 
 def _pinned(query: Query) -> Iterator[str]:

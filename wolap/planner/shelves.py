@@ -13,13 +13,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
-from operator import mul
 from typing import TypeVar
 
 from wolap.model.interval import Interval
 from wolap.model.level import nests
 from wolap.model.projection import Catalog, Projection
-from wolap.planner.cost import row_rate
+from wolap.planner.cost import Work, dense_rows, items_of
 from wolap.planner.eligibility import Needs, is_timely, may_answer, offers
 
 __all__ = ["Shelf", "Stock", "least_rows", "offered_metrics", "stock_of"]
@@ -31,16 +30,15 @@ Found = TypeVar("Found")
 class Shelf:
     """Built projections of the same buckets, coverage and partitions, in the order of the catalog.
 
-    For each of them `rows_before` counts the rows before each partition, as in Statistics, and `rates` has the
-    nanoseconds that a row takes, of rows that are alike in all but what they hold. `merges` tells that all metrics
-    merge.
+    For each of them `rows_before` counts the rows before each partition, as in Statistics, and `items` the values of a
+    row that are counted by themselves; none where no metric is. `merges` tells that all metrics merge.
     """
 
     projections: tuple[Projection, ...]
     starts: tuple[int, ...]
     coverage: Interval
     rows_before: tuple[tuple[int, ...], ...]
-    rates: tuple[float, ...]
+    items: tuple[float, ...]
     merges: bool
 
     def rows_in(self, interval: Interval) -> list[int]:
@@ -51,19 +49,21 @@ class Shelf:
             return [0] * len(self.projections)
         return [before[last] - before[first] for before in self.rows_before]
 
-    def cheapest(self, interval: Interval, dense: float) -> list[Projection]:
-        """Those that may be the cheapest over an interval: with the fewest rows of all, and of those with at least as
-        many as `dense`, which are read another way."""
+    def cheapest(self, interval: Interval, work: Work) -> tuple[float, list[Projection]]:
+        """The nanoseconds of the cheapest over an interval, and those that take just so many."""
         rows = self.rows_in(interval)
-        spent = list(map(mul, rows, self.rates))
-        least = min(spent)
-        found = [one for one, cost in zip(self.projections, spent, strict=True) if cost == least]
-        if 0 < dense < inf:
-            enough = [cost for cost, many in zip(spent, rows, strict=True) if many >= dense]
-            least_enough = min(enough, default=least)
-            if least_enough > least:
-                found += [one for one, cost in zip(self.projections, spent, strict=True) if cost == least_enough]
-        return found
+        if self.items:
+            spent = [work.nanoseconds(many, few, work.keys) for many, few in zip(rows, self.items, strict=True)]
+            least = min(spent)
+            return least, [one for one, cost in zip(self.projections, spent, strict=True) if cost == least]
+        # More rows take longer, but for the step to where keys are few beside them.
+        fewest = min(rows)
+        least = work.nanoseconds(fewest, 0.0, work.keys)
+        if fewest < (dense := dense_rows(work.keys)) < inf:
+            more = min([many for many in rows if many >= dense], default=fewest)
+            if (other := work.nanoseconds(more, 0.0, work.keys)) < least:
+                fewest, least = more, other
+        return least, [one for one, many in zip(self.projections, rows, strict=True) if many == fewest]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +137,7 @@ def _shelf(alike: list[Projection], needs: Needs) -> Shelf:
         statistics[0].starts,
         statistics[0].coverage,
         tuple(one.rows_before for one in statistics),
-        tuple(row_rate(projection, needs, "scatter", 1.0) for projection in alike),
+        tuple(items_of(projection, needs) for projection in alike) if needs.counted else (),
         alike[0].merging.issuperset(needs.metrics),
     )
 
