@@ -30,7 +30,7 @@ from wolap.planner.cost import RATES, Part, cost_of, work_of
 from wolap.planner.eligibility import needs_of
 from wolap.planner.estimate import estimate
 from wolap.planner.plan import Plan
-from wolap.planner.shelves import least_rows, stock_of
+from wolap.planner.shelves import stock_of
 from wolap.verify import random_queries
 
 LONG = 1_000_000
@@ -106,7 +106,9 @@ def _terms(snapshot: Snapshot, plan: Plan) -> dict[str, float]:
     all others take none."""
     catalog = snapshot.catalog
     needs = needs_of(plan.query, catalog, plan.metrics)
-    size = estimate(needs, catalog, least_rows(needs, stock_of(needs, catalog)))
+    stock = stock_of(needs, catalog)
+    served = [(shelf, shelf.rows_in(needs.asked)) for shelf in stock.servers]
+    size = estimate(needs, catalog, stock.least_rows(needs, served))
     parts = [Part(catalog.projections[catalog.places[piece.projection]], piece.interval) for piece in plan.pieces]
     nothing = dict.fromkeys(RATES, 0.0)
     works = {name: work_of(needs, size, {**nothing, name: 1.0}) for name in RATES}

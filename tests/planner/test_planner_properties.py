@@ -125,7 +125,7 @@ def changed(query: Query, path: list[str]) -> Query:
 def test_what_is_looked_at_is_what_no_rule_objects_to(catalog, asked):
     for query in asked:
         needs = needs_of(query, catalog, query.metrics)
-        timely = stock_of(needs, catalog).timely(needs)
+        timely = [shelf for shelf in stock_of(needs, catalog).servers if shelf.is_timely(needs)]
         against = {one.name for one in catalog.projections if reasons(one, needs)}
         assert sorted(one.name for shelf in timely for one in shelf.projections) == sorted(
             {one.name for one in catalog.projections} - against
@@ -143,7 +143,8 @@ def test_what_a_catalog_remembers_changes_no_plan(catalog, asked):
 @given(catalogs(), queries())
 def test_rows_are_those_of_the_statistics(catalog, query):
     needs = needs_of(query, catalog, query.metrics)
-    for shelf in stock_of(needs, catalog).measures:
+    stock = stock_of(needs, catalog)
+    for shelf in (*stock.servers, *stock.measures):
         counted = [one.statistics.rows_in(needs.asked) for one in shelf.projections if one.statistics]
         assert shelf.rows_in(needs.asked) == counted
 

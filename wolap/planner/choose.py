@@ -19,13 +19,13 @@ from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import NO_CAPS, Catalog
 from wolap.model.query import Query, check_order, settle, settle_filter
 from wolap.model.tree import Path, path_text
-from wolap.planner.cost import Part, cost_of, memory_of, work_of
+from wolap.planner.cost import Part, Work, cost_of, memory_of, work_of
 from wolap.planner.cover import cover, may_be_cut
 from wolap.planner.eligibility import Needs, needs_of, reasons
-from wolap.planner.estimate import estimate
+from wolap.planner.estimate import Estimate, estimate
 from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
-from wolap.planner.shelves import least_rows, offered_metrics, stock_of
+from wolap.planner.shelves import Shelf, Stock, offered_metrics, stock_of
 
 __all__ = ["default_metrics", "every_plan", "is_answerable", "plan_query"]
 
@@ -116,18 +116,26 @@ def _choose(needs: Needs, catalog: Catalog, caps: Caps) -> _Choice:
     return _Choice(needs, groups, None, widened, "cost")
 
 
+def _sized(needs: Needs, catalog: Catalog) -> tuple[Stock, list[tuple[Shelf, list[int]]], Estimate, Work]:
+    """What there is for a query, the rows of each server in its interval, how large it is and what it takes."""
+    stock = stock_of(needs, catalog)
+    served = [(shelf, shelf.rows_in(needs.asked)) for shelf in stock.servers]
+    size = estimate(needs, catalog, stock.least_rows(needs, served))
+    return stock, served, size, work_of(needs, size)
+
+
 def _cheapest(needs: Needs, catalog: Catalog) -> tuple[_Way, int] | None:
     """The cheapest way that is right, and the groups that guards count with. No other way is looked at more closely
     than its rows in the interval."""
     if not needs.metrics:
         return None
-    stock = stock_of(needs, catalog)
-    size = estimate(needs, catalog, least_rows(needs, stock))
-    work = work_of(needs, size)
+    stock, served, size, work = _sized(needs, catalog)
     found: list[tuple[Part, ...]] = []
     least = inf
-    for shelf in stock.timely(needs):
-        spent, projections = shelf.cheapest(needs.asked, work)
+    for shelf, rows in served:
+        if not shelf.is_timely(needs):
+            continue
+        spent, projections = shelf.cheapest(rows, work)
         if spent < least:
             found, least = [], spent
         if spent == least:
@@ -145,12 +153,11 @@ def _ways(needs: Needs, catalog: Catalog, caps: Caps = NO_CAPS) -> list[_Way]:
     where caps bound the facts one that reads the fewest of them."""
     if not needs.metrics:
         return []
-    stock = stock_of(needs, catalog)
-    size = estimate(needs, catalog, least_rows(needs, stock))
-    work = work_of(needs, size)
+    stock, served, size, work = _sized(needs, catalog)
     found: list[tuple[Part, ...]] = []
-    for shelf in stock.timely(needs):
-        found += [(Part(projection, needs.interval),) for projection in shelf.projections]
+    for shelf, _ in served:
+        if shelf.is_timely(needs):
+            found += [(Part(projection, needs.interval),) for projection in shelf.projections]
     if may_be_cut(needs, catalog):
         for avoids_facts in (False, True) if caps.facts is not None else (False,):
             covered = cover(needs, stock, size, work, avoids_facts=avoids_facts)

@@ -63,7 +63,7 @@ def _servers(needs: Needs, stock: Stock, work: Work) -> list[Projection]:
         level = shelf.projections[0].level
         if level is None or not shelf.merges:
             continue
-        spent, cheapest = shelf.cheapest(needs.asked, work)
+        spent, cheapest = shelf.cheapest(shelf.rows_in(needs.asked), work)
         key = (level, shelf.coverage)
         if key not in best or spent < best[key][0]:
             best[key] = (spent, cheapest[0])

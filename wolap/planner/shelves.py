@@ -10,7 +10,7 @@ projection is one subtraction, the rows that it has in the interval.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
@@ -21,7 +21,7 @@ from wolap.model.projection import Catalog, Projection
 from wolap.planner.cost import Work, dense_rows, items_of
 from wolap.planner.eligibility import Needs, is_timely, may_answer, offers
 
-__all__ = ["Shelf", "Stock", "least_rows", "offered_metrics", "stock_of"]
+__all__ = ["Shelf", "Stock", "offered_metrics", "stock_of"]
 
 Found = TypeVar("Found")
 
@@ -49,9 +49,12 @@ class Shelf:
             return [0] * len(self.projections)
         return [before[last] - before[first] for before in self.rows_before]
 
-    def cheapest(self, interval: Interval, work: Work) -> tuple[float, list[Projection]]:
-        """The nanoseconds of the cheapest over an interval, and those that take just so many."""
-        rows = self.rows_in(interval)
+    def is_timely(self, needs: Needs) -> bool:
+        """Whether no rule of time objects, so that each can answer alone."""
+        return is_timely(self.projections[0], needs, self.merges)
+
+    def cheapest(self, rows: Sequence[int], work: Work) -> tuple[float, list[Projection]]:
+        """The nanoseconds of the cheapest where each has so many rows, and those that take just so many."""
         if self.items:
             spent = [work.nanoseconds(many, few, work.keys) for many, few in zip(rows, self.items, strict=True)]
             least = min(spent)
@@ -68,15 +71,19 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stock:
-    """What a catalog has for a report: `servers` are right but for the interval, `measures` are fine enough to tell how
-    many groups there are at most."""
+    """What a catalog has for a report: `servers` are right but for the interval; `measures` are not, but fine enough to
+    tell how many groups there are at most."""
 
     servers: tuple[Shelf, ...]
     measures: tuple[Shelf, ...]
 
-    def timely(self, needs: Needs) -> list[Shelf]:
-        """The servers that no rule of time objects to: each of their projections can answer alone."""
-        return [shelf for shelf in self.servers if is_timely(shelf.projections[0], needs, shelf.merges)]
+    def least_rows(self, needs: Needs, served: Iterable[tuple[Shelf, Sequence[int]]]) -> int:
+        """The rows of the smallest projection that has a row at least for each group of the report, of the servers
+        with theirs and of the measures; 0 if none is known."""
+        asked = needs.asked
+        rows = [min(many) for shelf, many in served if shelf.coverage.covers(asked)]
+        rows += [min(shelf.rows_in(asked)) for shelf in self.measures if shelf.coverage.covers(asked)]
+        return min(rows, default=0)
 
 
 def stock_of(needs: Needs, catalog: Catalog) -> Stock:
@@ -99,8 +106,10 @@ def _remembered(work: Callable[[Needs, Catalog], Found], needs: Needs, catalog: 
 
 def _stock(needs: Needs, catalog: Catalog) -> Stock:
     fine = [projection for projection in catalog.projections if _is_fine_enough(projection, needs)]
-    right = [projection for projection in fine if may_answer(projection, needs)]
-    return Stock(_shelves(right, needs), _shelves(fine, needs))
+    right = {projection.name: may_answer(projection, needs) for projection in fine}
+    servers = [projection for projection in fine if right[projection.name]]
+    measures = [projection for projection in fine if not right[projection.name]]
+    return Stock(_shelves(servers, needs), _shelves(measures, needs))
 
 
 def _offered(needs: Needs, catalog: Catalog) -> tuple[str, ...]:
@@ -140,9 +149,3 @@ def _shelf(alike: list[Projection], needs: Needs) -> Shelf:
         tuple(items_of(projection, needs) for projection in alike) if needs.counted else (),
         alike[0].merging.issuperset(needs.metrics),
     )
-
-
-def least_rows(needs: Needs, stock: Stock) -> int:
-    """The rows of the smallest projection that has a row at least for each group of the report; 0 if none is known."""
-    rows = [min(shelf.rows_in(needs.asked)) for shelf in stock.measures if shelf.coverage.covers(needs.asked)]
-    return min(rows, default=0)
