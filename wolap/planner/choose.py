@@ -19,13 +19,13 @@ from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import NO_CAPS, Catalog
 from wolap.model.query import Query, check_order, settle, settle_filter
 from wolap.model.tree import Path, path_text
-from wolap.planner.cost import Part, Work, cost_of, memory_of, work_of
+from wolap.planner.cost import Part, Work, cost_of, cost_of_rows, memory_of, work_of
 from wolap.planner.cover import cover, may_be_cut
 from wolap.planner.eligibility import Needs, needs_of, reasons
 from wolap.planner.estimate import Estimate, estimate
 from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
-from wolap.planner.shelves import Shelf, Stock, offered_metrics, stock_of
+from wolap.planner.shelves import Served, Stock, cheapest, offered_metrics, stock_of
 
 __all__ = ["default_metrics", "every_plan", "is_answerable", "plan_query"]
 
@@ -116,7 +116,7 @@ def _choose(needs: Needs, catalog: Catalog, caps: Caps) -> _Choice:
     return _Choice(needs, groups, None, widened, "cost")
 
 
-def _sized(needs: Needs, catalog: Catalog) -> tuple[Stock, list[tuple[Shelf, list[int]]], Estimate, Work]:
+def _sized(needs: Needs, catalog: Catalog) -> tuple[Stock, list[Served], Estimate, Work]:
     """What there is for a query, the rows of each server in its interval, how large it is and what it takes."""
     stock = stock_of(needs, catalog)
     served = [(shelf, shelf.rows_in(needs.asked)) for shelf in stock.servers]
@@ -130,22 +130,16 @@ def _cheapest(needs: Needs, catalog: Catalog) -> tuple[_Way, int] | None:
     if not needs.metrics:
         return None
     stock, served, size, work = _sized(needs, catalog)
-    found: list[tuple[Part, ...]] = []
-    least = inf
-    for shelf, rows in served:
-        if not shelf.is_timely(needs):
-            continue
-        spent, projections = shelf.cheapest(rows, work)
-        if spent < least:
-            found, least = [], spent
-        if spent == least:
-            found += [(Part(projection, needs.interval),) for projection in projections]
+    least, found = cheapest([(shelf, rows) for shelf, rows in served if shelf.is_timely(needs)], work)
+    ways: list[_Way] = [
+        ((Part(projection, needs.interval),), cost_of_rows(rows, least + work.answer, size))
+        for projection, rows in found
+    ]
     if may_be_cut(needs, catalog) and (covered := cover(needs, stock, size, work)):
-        found.append(covered)
-    if not found:
+        ways.append((covered, cost_of(covered, needs, size, work)))
+    if not ways:
         return None
-    costed = [(parts, cost_of(parts, needs, size, work)) for parts in found]
-    return costed[0] if len(costed) == 1 else min(costed, key=lambda way: _preference(way, catalog)), size.most
+    return ways[0] if len(ways) == 1 else min(ways, key=lambda way: _preference(way, catalog)), size.most
 
 
 def _ways(needs: Needs, catalog: Catalog, caps: Caps = NO_CAPS) -> list[_Way]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from wolap.model.aggregate import JOINT
 from wolap.model.interval import Interval
@@ -26,6 +27,7 @@ __all__ = [
     "Part",
     "Work",
     "cost_of",
+    "cost_of_rows",
     "dense_rows",
     "items_of",
     "keys_of",
@@ -66,8 +68,7 @@ class Part:
     interval: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What one query takes, but for what it is answered from; times are in nanoseconds.
 
     `read` is for a row that is read; `few` and `many` are for one that filters leave, which is `share` of them, where
@@ -100,7 +101,7 @@ def work_of(needs: Needs, size: Estimate, rates: Mapping[str, float] = RATES) ->
     columns = len(needs.partials) - len(needs.counted) - joint
     digits = len(needs.dimensions) + bool(needs.levels)
     key = 0.0
-    if not query.group:
+    if not digits:
         few = many = rates["total"] * columns
     elif not needs.dimensions and not query.filters:
         few = many = rates["run"] * columns
@@ -116,7 +117,7 @@ def work_of(needs: Needs, size: Estimate, rates: Mapping[str, float] = RATES) ->
         many + second,
         rates["item"],
         key,
-        rates["group"] * size.groups * (len(query.group) + len(needs.metrics)),
+        rates["group"] * size.groups * (len(needs.dimensions) + len(needs.levels) + len(needs.metrics)),
         rates["piece"],
         size.keys * time_groups(needs.levels, needs.level, needs.asked),
     )
@@ -151,14 +152,20 @@ def cost_of(parts: Sequence[Part], needs: Needs, size: Estimate, work: Work) -> 
         total += rows
         keys = work.keys if len(parts) == 1 else keys_of(needs, size, part.interval)
         spent += work.nanoseconds(rows, items_of(part.projection, needs), keys)
-    return Cost(total, int(total * size.share + 0.5), size.groups, spent)
+    return cost_of_rows(total, spent, size)
+
+
+def cost_of_rows(rows: int, spent: float, size: Estimate) -> Cost:
+    """What it costs to read so many rows, where that takes so many nanoseconds."""
+    return Cost(rows, int(rows * size.share + 0.5), size.groups, spent)
 
 
 def memory_of(parts: Sequence[Part], needs: Needs, groups: int) -> int:
     """Bytes at the peak of a run with so many groups: blocks, results twice (while they are put in order) and once
     more for every further piece, sets of distinct values."""
     copies = len(parts) + 1
-    result = groups * BYTES_OF_NUMBER * (copies * len(needs.partials) + len(needs.query.group) * len(parts) + 2)
-    sets = any(needs.counted & part.projection.mergeable for part in parts)
-    rows = sum(rows_of(part, needs) for part in parts)
-    return BYTES_OF_BLOCKS + result + (2 * rows * BYTES_OF_NUMBER if sets else 0)
+    columns = len(needs.dimensions) + len(needs.levels)
+    result = groups * BYTES_OF_NUMBER * (copies * len(needs.partials) + columns * len(parts) + 2)
+    if not needs.counted or not any(needs.counted & part.projection.mergeable for part in parts):
+        return BYTES_OF_BLOCKS + result
+    return BYTES_OF_BLOCKS + result + 2 * BYTES_OF_NUMBER * sum(rows_of(part, needs) for part in parts)

@@ -19,7 +19,7 @@ from wolap.model.projection import Catalog, Projection
 from wolap.planner.cost import Part, Work, items_of, keys_of
 from wolap.planner.eligibility import Needs
 from wolap.planner.estimate import Estimate
-from wolap.planner.shelves import Stock
+from wolap.planner.shelves import Stock, cheapest
 
 __all__ = ["cover", "may_be_cut"]
 
@@ -63,10 +63,10 @@ def _servers(needs: Needs, stock: Stock, work: Work) -> list[Projection]:
         level = shelf.projections[0].level
         if level is None or not shelf.merges:
             continue
-        spent, cheapest = shelf.cheapest(shelf.rows_in(needs.asked), work)
+        spent, projections = cheapest([(shelf, shelf.rows_in(needs.asked))], work)
         key = (level, shelf.coverage)
         if key not in best or spent < best[key][0]:
-            best[key] = (spent, cheapest[0])
+            best[key] = (spent, projections[0][0])
     return [projection for _, projection in best.values()]
 
 

@@ -9,8 +9,7 @@ and they err on one side only: what cannot be shown to be right is a reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from wolap.model.aggregate import JOINT, Partial
 from wolap.model.interval import Interval, moment_text
@@ -23,9 +22,9 @@ from wolap.planner.plan import Reason
 __all__ = ["RULES", "Needs", "is_timely", "may_answer", "needs_of", "offers", "reasons"]
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """A settled query, read once for all candidates.
+class Needs(NamedTuple):
+    """A settled query, read once for all candidates. (A tuple, since it is made for each query: that takes a quarter of
+    the time of a frozen dataclass with as many fields.)
 
     `asked` is the interval cut to where facts lie, `span`. The rest neither members nor bounds of the query change:
     `levels` are the time dimensions of the report and `level` the coarsest that nests in all of them; `dimensions` the

@@ -9,8 +9,8 @@ the sharpest predicate leaves: that bound guards, the guess only chooses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import expm1, log1p, prod
+from typing import NamedTuple
 
 from wolap.model.filter import Filter
 from wolap.model.interval import Interval
@@ -35,8 +35,7 @@ _SIZES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """The size of a report, whatever it is answered from.
 
     `share` of the rows is what filters are expected to leave; `groups` are expected, `most` is what there will not be
@@ -52,9 +51,10 @@ class Estimate:
 
 def estimate(needs: Needs, catalog: Catalog, rows: int) -> Estimate:
     """The size of a report, of whose groups something stored has this many rows."""
-    shares = [_share(predicate, catalog) for predicate in needs.query.filters]
-    share = prod([expected for expected, _ in shares])
-    if not needs.query.group:
+    query = needs.query
+    shares = [_share(predicate, catalog) for predicate in query.filters] if query.filters else []
+    share = prod([expected for expected, _ in shares]) if shares else 1.0
+    if not needs.dimensions and not needs.levels:
         return Estimate(share, 1, 1, 1.0)
     members = {name: max(catalog.members.get(name, 1), 1) for name in needs.dimensions}
     possible = _possible(needs, members)

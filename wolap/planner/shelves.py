@@ -21,7 +21,7 @@ from wolap.model.projection import Catalog, Projection
 from wolap.planner.cost import Work, dense_rows, items_of
 from wolap.planner.eligibility import Needs, is_timely, may_answer, offers
 
-__all__ = ["Shelf", "Stock", "offered_metrics", "stock_of"]
+__all__ = ["Served", "Shelf", "Stock", "cheapest", "offered_metrics", "stock_of"]
 
 Found = TypeVar("Found")
 
@@ -53,20 +53,33 @@ class Shelf:
         """Whether no rule of time objects, so that each can answer alone."""
         return is_timely(self.projections[0], needs, self.merges)
 
-    def cheapest(self, rows: Sequence[int], work: Work) -> tuple[float, list[Projection]]:
-        """The nanoseconds of the cheapest where each has so many rows, and those that take just so many."""
-        if self.items:
-            spent = [work.nanoseconds(many, few, work.keys) for many, few in zip(rows, self.items, strict=True)]
-            least = min(spent)
-            return least, [one for one, cost in zip(self.projections, spent, strict=True) if cost == least]
-        # More rows take longer, but for the step to where keys are few beside them.
-        fewest = min(rows)
-        least = work.nanoseconds(fewest, 0.0, work.keys)
-        if fewest < (dense := dense_rows(work.keys)) < inf:
-            more = min([many for many in rows if many >= dense], default=fewest)
-            if (other := work.nanoseconds(more, 0.0, work.keys)) < least:
-                fewest, least = more, other
-        return least, [one for one, many in zip(self.projections, rows, strict=True) if many == fewest]
+
+Served = tuple[Shelf, list[int]]
+
+
+def cheapest(served: Sequence[Served], work: Work) -> tuple[float, list[tuple[Projection, int]]]:
+    """The nanoseconds of the cheapest of some shelves, with the rows of each projection; and those that take just so
+    many, with their rows."""
+    if not served:
+        return inf, []
+    if served[0][0].items:
+        spent = [
+            (work.nanoseconds(many, few, work.keys), projection, many)
+            for shelf, rows in served
+            for projection, many, few in zip(shelf.projections, rows, shelf.items, strict=True)
+        ]
+        least = min([cost for cost, _, _ in spent])
+        return least, [(projection, many) for cost, projection, many in spent if cost == least]
+    # More rows take longer, but for the step to where keys are few beside them.
+    fewest = min([min(rows) for _, rows in served])
+    least = work.nanoseconds(fewest, 0.0, work.keys)
+    if fewest < (dense := dense_rows(work.keys)) < inf:
+        more = min([many for _, rows in served for many in rows if many >= dense], default=fewest)
+        if (other := work.nanoseconds(more, 0.0, work.keys)) < least:
+            fewest, least = more, other
+    having = [(shelf, rows) for shelf, rows in served if fewest in rows]
+    found = [both for shelf, rows in having for both in zip(shelf.projections, rows, strict=True) if both[1] == fewest]
+    return least, found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
