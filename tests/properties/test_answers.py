@@ -100,7 +100,7 @@ def test_an_answer_put_together_of_pieces_is_that_of_the_oracle(data: st.DataObj
     wanted = [declare_projection(world.schema, [level, *dimensions], name=level) for level in levels]
     cube = build(world, world.facts, wanted, strict=data.draw(st.booleans()))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(cost, "NANOSECONDS_PER_PIECE", -1e6)
+        patched.setitem(cost.RATES, "piece", -1e6)
         for asked in data.draw(st.lists(queries(world), min_size=1, max_size=4)):
             query = asked.asking(
                 tuple(data.draw(st.lists(st.sampled_from(mergeable), min_size=1, max_size=3, unique=True)))

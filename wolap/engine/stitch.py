@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wolap.engine.groups import Groups, Places, merge
+from wolap.engine.groups import Groups, merge
 from wolap.engine.joint import companions_of, join_groups
 from wolap.engine.keys import CodeDigit, pack
 from wolap.engine.source import Partials
@@ -35,11 +35,14 @@ def stitch(parts: Sequence[Partials]) -> Partials:
         begin += part.rows
     merged = merge([Groups(own, tuple(series[partial] for partial in plain)) for own, series in keyed], plain)
     known = dict(zip(plain, merged.series, strict=True))
-    places = Places.of(merged.keys, packed.size)
-    for partial in parts[0].series:
-        if partial.function in JOINT:
-            rows_of = [(places.find(own), series[partial], companions_of(partial, series)) for own, series in keyed]
-            known[partial] = join_groups(partial, rows_of, known, len(merged.keys))
+    joint = [partial for partial in parts[0].series if partial.function in JOINT]
+    where = [np.searchsorted(merged.keys, own) for own, _ in keyed] if joint else []
+    for partial in joint:
+        rows_of = [
+            (place, series[partial], companions_of(partial, series))
+            for place, (_, series) in zip(where, keyed, strict=True)
+        ]
+        known[partial] = join_groups(partial, rows_of, known, len(merged.keys))
     dimensions = dict(zip(columns, packed.split(merged.keys), strict=True))
     typed = {partial: (known[partial], kind) for partial, (_, kind) in parts[0].series.items()}
     return Partials(dimensions, typed, len(merged.keys))

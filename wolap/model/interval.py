@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from wolap.model.zone import (
     FIRST_INSTANT,
@@ -154,6 +155,8 @@ def instant_of(moment: datetime, zone: Zone) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+# The bounds of one query are told of each candidate, and those of a dashboard with each request.
+@lru_cache(maxsize=4096)
 def moment_text(instant: int, zone: Zone) -> str:
     """An instant on the clock of a zone, `2024-07-20T00:00:00`, with a fraction or an offset only where the
     instant would be lost without (W47)."""
