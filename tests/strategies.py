@@ -43,7 +43,7 @@ from wolap import (
     variance,
     weighted_mean,
 )
-from wolap.model.filter import metric_filters
+from wolap.model.filter import declared_filters
 from wolap.model.level import LEVELS
 
 __all__ = ["World", "arrangements", "projections", "queries", "worlds"]
@@ -222,7 +222,7 @@ def metric_conditions(draw: DrawFn, dimensions: list[Dimension]) -> tuple[Filter
         members = [value for value in ALPHABETS[dimension.kind][1] if not is_missing(value)]
         values = st.lists(st.sampled_from([None, *members, UNKNOWN[dimension.kind]]), min_size=1, max_size=4)
         said[draw(st.integers(0, 1))][dimension.name] = draw(values)
-    return metric_filters(*said)
+    return declared_filters(*said)
 
 
 @st.composite

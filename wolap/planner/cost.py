@@ -15,10 +15,9 @@ from math import expm1, log1p
 
 from wolap.model.aggregate import JOINT
 from wolap.model.interval import Interval
-from wolap.model.level import nests
 from wolap.model.projection import Catalog, Projection
 from wolap.model.zone import DAY, HOUR, MINUTE, SECOND
-from wolap.planner.eligibility import Needs
+from wolap.planner.eligibility import Needs, bounds_groups
 from wolap.planner.plan import Cost
 
 __all__ = ["Part", "cost_of", "expected_groups", "group_estimate", "memory_of", "nanoseconds_per_row", "width_of"]
@@ -85,10 +84,7 @@ def group_estimate(needs: Needs, catalog: Catalog) -> int:
     rows = [
         float(projection.statistics.rows_in(needs.asked))
         for projection in catalog.projections
-        if projection.statistics is not None
-        and projection.statistics.coverage.covers(needs.asked)
-        and needs.dimensions <= projection.closure
-        and (needs.level is None or (projection.level is not None and nests(projection.level, needs.level)))
+        if projection.statistics is not None and bounds_groups(projection, needs)
     ]
     return int(expected_groups(possible_groups(needs, catalog), min(rows, default=0.0)) + 0.5)
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
+from wolap.model.crossing import Calendar
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
 from wolap.planner import cost
@@ -22,16 +23,16 @@ from wolap.planner.eligibility import Needs, may_serve_part
 
 __all__ = ["cover", "may_be_cut"]
 
-# Of projections with buckets of one size only the smallest is worth a look.
-_Key = tuple[str | None, Interval]
+# Of projections with the same buckets only the smallest is worth a look.
+_Key = tuple[Calendar | None, Interval]
 
 
 def may_be_cut(needs: Needs, catalog: Catalog) -> bool:
     """Whether an end of the interval lies inside a bucket that is stored, or what is stored does not reach to it."""
-    zone, asked, span = needs.schema.zone, needs.asked, needs.span
+    asked, span = needs.asked, needs.span
     if asked.start >= asked.end:
         return False
-    for level in catalog.levels:
+    for level, zone in catalog.calendars:
         if asked.start > span.start and not zone.is_boundary(level, asked.start):
             return True
         if asked.end < span.end and not zone.is_boundary(level, asked.end):
@@ -56,7 +57,7 @@ def _servers(needs: Needs, projections: Iterable[Projection]) -> list[Projection
     for projection in projections:
         if projection.statistics is None or projection.level is None or not may_serve_part(projection, needs):
             continue
-        key = (projection.level, projection.statistics.coverage)
+        key = (projection.calendar, projection.statistics.coverage)
         rows = projection.statistics.rows_in(needs.asked)
         if key not in best or rows < best[key][0]:
             best[key] = (rows, projection)
@@ -65,7 +66,7 @@ def _servers(needs: Needs, projections: Iterable[Projection]) -> list[Projection
 
 def _reach(projection: Projection, needs: Needs) -> Interval:
     """The longest stretch of the asked time that a projection has whole buckets for."""
-    zone, asked, span = needs.schema.zone, needs.asked, needs.span
+    zone, asked, span = projection.zone, needs.asked, needs.span
     assert projection.statistics is not None
     held = projection.statistics.coverage
     start, end = max(asked.start, held.start), min(asked.end, held.end)
@@ -127,7 +128,7 @@ def _is_cut(projection: Projection, cut: int, needs: Needs) -> bool:
     """Whether an instant is a boundary of a projection's buckets, or has no data on one side."""
     if projection.is_facts or projection.level is None or cut <= needs.span.start or cut >= needs.span.end:
         return True
-    return needs.schema.zone.is_boundary(projection.level, cut)
+    return projection.zone.is_boundary(projection.level, cut)
 
 
 def _to_the_ends(parts: Sequence[Part], needs: Needs) -> tuple[Part, ...]:

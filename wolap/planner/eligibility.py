@@ -11,14 +11,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from wolap.model.aggregate import Partial
-from wolap.model.interval import Interval, moment_text
+from wolap.model.crossing import Calendar, first_crossing, same_buckets
+from wolap.model.filter import Filter
+from wolap.model.interval import Interval, instant_of, moment_text
 from wolap.model.level import IDENTIFYING, common_level, nests
 from wolap.model.projection import Catalog, Projection
 from wolap.model.query import Query, interval_of
 from wolap.model.schema import Schema
 from wolap.planner.plan import Reason
 
-__all__ = ["RULES", "Needs", "is_eligible", "may_serve_part", "needs_of", "offers", "reasons"]
+__all__ = [
+    "RULES",
+    "Needs",
+    "bounds_groups",
+    "could_offer",
+    "is_eligible",
+    "may_serve_part",
+    "needs_of",
+    "offers",
+    "reasons",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,11 @@ class Needs:
     asked: Interval
     span: Interval
     strict: bool
+
+    @property
+    def calendar(self) -> Calendar | None:
+        """How the groups of the report are cut by time; None where they are not."""
+        return None if self.level is None else (self.level, self.schema.zone)
 
 
 _NONE: frozenset[str] = frozenset()
@@ -101,9 +118,22 @@ def _group(projection: Projection, needs: Needs) -> Iterator[Reason]:
         yield Reason("dimension_missing", name, text, f"add {name} to {projection.name}")
 
 
+def _built_from(projection: Projection, needs: Needs) -> Iterator[Reason]:
+    """Rule 4: the filters of the report imply those of the projection, so that no fact it counts was left out."""
+    for own in projection.lacking(needs.query.filters) if projection.filters else ():
+        remedy = f"filter {own.dimension} by {'any but ' if own.exclude else ''}{_members(own)}"
+        yield Reason("build_filter_not_implied", own.dimension, f"holds {own} only", remedy)
+
+
+def _members(predicate: Filter) -> str:
+    return " or ".join(predicate.shown())
+
+
 def _filters(projection: Projection, needs: Needs) -> Iterator[Reason]:
-    """Rule 5: every filtered dimension is stored, or determined by one that is."""
-    for name in sorted(needs.filtered - projection.closure):
+    """Rule 5: every filtered dimension is stored, or determined by one that is; or the build has filtered it so."""
+    if needs.filtered <= projection.closure:
+        return
+    for name in sorted({one.dimension for one in projection.unanswered(needs.query.filters)}):
         text = f"filtered dimension missing: {name}"
         yield Reason("filter_dimension_missing", name, text, f"add {name} to {projection.name}")
 
@@ -124,12 +154,31 @@ def _level(projection: Projection, needs: Needs) -> Iterator[Reason]:
         yield Reason("level_not_nested", wanted, text, f"store {finer} in {projection.name}")
 
 
+def _zone(projection: Projection, needs: Needs) -> Iterator[Reason]:
+    """Rule 7: where the projection follows another clock, each boundary of the report's buckets is one of its own."""
+    crossing = _crossing(projection, needs, needs.asked)
+    if crossing is not None and projection.level is not None:
+        own, zone = projection.zone.name, needs.schema.zone
+        text = f"no {projection.level} of {own} begins at {moment_text(crossing, zone)} ({zone.name})"
+        yield Reason("zone_boundary", own, text, f"zone {zone.name} for {projection.name}")
+
+
+def _crossing(projection: Projection, needs: Needs, within: Interval) -> int | None:
+    """The first boundary of the report's buckets in an interval that is none of the projection's, where levels nest."""
+    if projection.zone is needs.schema.zone:
+        return None
+    wanted, stored = needs.calendar, projection.calendar
+    if wanted is None or stored is None or not nests(stored[0], wanted[0]):
+        return None
+    return first_crossing(wanted, stored, within)
+
+
 def _interval(projection: Projection, needs: Needs) -> Iterator[Reason]:
     """Rule 8: both ends are boundaries of stored buckets, or lie beyond the data on their side."""
-    schema, span = needs.schema, needs.span
+    schema, span, own = needs.schema, needs.span, projection.zone
     for name, instant, beyond, outward in (
-        ("start", needs.interval.start, needs.interval.start <= span.start, schema.zone.floor),
-        ("end", needs.interval.end, needs.interval.end >= span.end, schema.zone.ceiling),
+        ("start", needs.interval.start, needs.interval.start <= span.start, own.floor),
+        ("end", needs.interval.end, needs.interval.end >= span.end, own.ceiling),
     ):
         if beyond:
             continue
@@ -137,9 +186,9 @@ def _interval(projection: Projection, needs: Needs) -> Iterator[Reason]:
             shown = moment_text(instant, schema.zone)
             text = f"no time, so nothing can be cut at {name} {shown}"
             yield Reason("interval_unaligned", name, text, f"leave out {name}")
-        elif not schema.zone.is_boundary(projection.level, instant):
+        elif not own.is_boundary(projection.level, instant):
             shown = moment_text(instant, schema.zone)
-            text = f"{name} {shown} lies inside a {projection.level}"
+            text = f"{name} {shown} lies inside a {projection.level}{'' if own == schema.zone else f' of {own.name}'}"
             wider = moment_text(outward(projection.level, instant), schema.zone)
             yield Reason("interval_unaligned", name, text, f"widen the interval to {name} {wider}")
 
@@ -158,15 +207,18 @@ def _exact(projection: Projection, needs: Needs) -> Iterator[Reason]:
     for metric in needs.metrics:
         for partial in needs.schema.partials(metric):
             lonely = partial in projection.partials and partial not in projection.mergeable
-            if lonely and not _adds_up(projection, needs, partial):
+            if lonely and not _adds_up(projection, needs, partial, needs.asked):
                 grain = "/".join(needs.query.group) or "totals"
                 text = f"{metric} cannot be merged ({partial}): needs exactly {grain}"
                 yield Reason("needs_exact_grain", metric, text, f"a projection {grain}")
                 break
 
 
-def _adds_up(projection: Projection, needs: Needs, partial: Partial) -> bool:
+def _adds_up(projection: Projection, needs: Needs, partial: Partial, within: Interval) -> bool:
     if projection.level != needs.level:
+        return False
+    wanted, stored = needs.calendar, projection.calendar
+    if wanted is not None and stored is not None and not same_buckets(wanted, stored, within):
         return False
     if needs.level is not None and not IDENTIFYING.get(needs.level, frozenset({""})) <= needs.levels:
         return False
@@ -199,19 +251,45 @@ def _built(projection: Projection, needs: Needs) -> Iterator[Reason]:
         yield Reason("not_built", projection.name, "declared, but not built", f"build {projection.name}")
 
 
+def _fresh(projection: Projection, needs: Needs) -> Iterator[Reason]:
+    """A budget of staleness: it was refreshed late enough, and that is known. Facts are what others lag behind."""
+    wanted = needs.query.fresh_since
+    if wanted is None or projection.statistics is None or projection.is_facts:
+        return
+    refreshed, zone = projection.statistics.refreshed, needs.schema.zone
+    if refreshed is None:
+        found = "not known when it was refreshed"
+    elif refreshed.timestamp() < wanted.timestamp():
+        found = f"refreshed {moment_text(instant_of(refreshed, zone), zone)}"
+    else:
+        return
+    asked = moment_text(instant_of(wanted, zone), zone)
+    yield Reason("stale", projection.name, f"{found}, asked for since {asked}", f"refresh {projection.name}")
+
+
 Rule = Callable[[Projection, Needs], Iterator[Reason]]
 
 _METRIC_RULES: tuple[Rule, ...] = (_stored, _exact, _repeated)
-_OTHER_RULES: tuple[Rule, ...] = (_level, _interval, _coverage, _built)
-_TOUCH_RULES: tuple[Rule, ...] = (_group, _filters)
+_OTHER_RULES: tuple[Rule, ...] = (_level, _zone, _interval, _coverage, _built, _fresh)
+_TOUCH_RULES: tuple[Rule, ...] = (_group, _built_from, _filters)
 
-RULES: tuple[Rule, ...] = (*_TOUCH_RULES, _level, *_METRIC_RULES, _interval, _coverage, _built)
+RULES: tuple[Rule, ...] = (*_TOUCH_RULES, _level, _zone, *_METRIC_RULES, _interval, _coverage, _built, _fresh)
+
+
+def _touches(projection: Projection, needs: Needs) -> bool:
+    """Whether rules 3 to 5 pass, without a reason."""
+    if not needs.dimensions <= projection.closure:
+        return False
+    if not projection.filters:
+        return needs.filtered <= projection.closure
+    asked = needs.query.filters
+    return not projection.lacking(asked) and not projection.unanswered(asked)
 
 
 def is_eligible(projection: Projection, needs: Needs) -> bool:
     """Whether no rule objects; stops at the first that does, and asks none whose answer one comparison of sets
     gives."""
-    if not (needs.dimensions <= projection.closure and needs.filtered <= projection.closure):
+    if not _touches(projection, needs):
         return False
     rules = _OTHER_RULES if projection.merging.issuperset(needs.metrics) else (*_METRIC_RULES, *_OTHER_RULES)
     return not any(True for rule in rules for _ in rule(projection, needs))
@@ -219,13 +297,29 @@ def is_eligible(projection: Projection, needs: Needs) -> bool:
 
 def may_serve_part(projection: Projection, needs: Needs) -> bool:
     """Whether nothing but the interval can be in the way: then whole buckets of it may be a part of the answer (rule
-    10). Metrics must merge, since a group may get rows of several parts."""
+    10). Metrics must merge, since a group may get rows of several parts. Of its clock only the time that it holds
+    counts."""
+    statistics = projection.statistics
     return (
-        needs.dimensions <= projection.closure
-        and needs.filtered <= projection.closure
+        statistics is not None
+        and _touches(projection, needs)
         and projection.merging.issuperset(needs.metrics)
-        and not any(True for _ in _level(projection, needs))
-        and not any(True for _ in _built(projection, needs))
+        and not any(True for rule in (_level, _built, _fresh) for _ in rule(projection, needs))
+        and _crossing(projection, needs, needs.asked.intersect(statistics.coverage)) is None
+    )
+
+
+def bounds_groups(projection: Projection, needs: Needs) -> bool:
+    """Whether each group of the report has a stored row of its own in the asked time, so that there are no more groups
+    than rows."""
+    statistics = projection.statistics
+    return (
+        statistics is not None
+        and statistics.coverage.covers(needs.asked)
+        and needs.dimensions <= projection.closure
+        and not (projection.filters and projection.lacking(needs.query.filters))
+        and (needs.level is None or (projection.level is not None and nests(projection.level, needs.level)))
+        and _crossing(projection, needs, needs.asked) is None
     )
 
 
@@ -235,9 +329,19 @@ def reasons(projection: Projection, needs: Needs) -> tuple[Reason, ...]:
 
 
 def offers(projection: Projection, needs: Needs) -> tuple[str, ...]:
-    """Those of the needed metrics that a projection can give for this report, by declarations alone (W21)."""
-    if not (needs.dimensions <= projection.closure and needs.filtered <= projection.closure):
+    """Those of the needed metrics that a projection can give for this report, by declarations alone (W21): whatever
+    the interval, so its clock has to fit wherever facts lie."""
+    if not _touches(projection, needs) or _crossing(projection, needs, needs.span) is not None:
         return ()
+    return _given(projection, needs)
+
+
+def could_offer(projection: Projection, needs: Needs) -> bool:
+    """Whether there are filters and an interval with which a projection could give a metric of this report (W4)."""
+    return needs.dimensions <= projection.closure and bool(_given(projection, needs))
+
+
+def _given(projection: Projection, needs: Needs) -> tuple[str, ...]:
     if any(True for _ in _level(projection, needs)):
         return ()
     return tuple(
@@ -250,6 +354,7 @@ def offers(projection: Projection, needs: Needs) -> tuple[str, ...]:
 def _is_exact(projection: Projection, needs: Needs, partials: tuple[Partial, ...]) -> bool:
     """Whether all partials are stored, and those that do not merge need not."""
     return projection.level == needs.level and all(
-        partial in projection.mergeable or (partial in projection.partials and _adds_up(projection, needs, partial))
+        partial in projection.mergeable
+        or (partial in projection.partials and _adds_up(projection, needs, partial, needs.span))
         for partial in partials
     )
