@@ -334,7 +334,9 @@ class _Reader:
                     where_not=where_not,
                 )
             except SchemaError as error:
-                self.problems += [replace(problem, place=place) for problem in error.problems]
+                for problem in error.problems:
+                    key = next((f".{key}" for key in PROJECTION if problem.place.endswith(f".{key}")), "")
+                    self.problems.append(replace(problem, place=place + key))
                 continue
             if projection.name in names:
                 self.problems.append(Problem(place, f"{quote(projection.name)} is declared twice", "another name"))
