@@ -36,10 +36,12 @@ _YEAR = 366 * DAY
 def first_crossing(coarse: Calendar, fine: Calendar, within: Interval) -> int | None:
     """The first instant inside an interval (its own ends aside) at which a coarse bucket begins and no fine one; None
     where there is none. The fine level nests in the coarse one."""
-    if coarse[1] == fine[1] or fine[0] == INSTANT or within.start >= within.end:
+    (level, zone), (fine_level, fine_zone) = coarse, fine
+    if zone == fine_zone or fine_level == INSTANT or within.start >= within.end:
         return None
-    level, zone = coarse
-    for since, until in _misfits(coarse, fine, within.start // _YEAR, within.end // _YEAR):
+    # Texts are found in a cache sooner than zones.
+    years = within.start // _YEAR, within.end // _YEAR
+    for since, until in _misfits(level, zone.name, fine_level, fine_zone.name, *years):
         first, last = max(since, within.start + 1), min(until, within.end)
         if first < last and (boundary := zone.ceiling(level, first)) < last:
             return boundary
@@ -52,20 +54,21 @@ def same_buckets(one: Calendar, other: Calendar, within: Interval) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _misfits(coarse: Calendar, fine: Calendar, first: int, last: int) -> tuple[tuple[int, int], ...]:
-    """Half-open stretches in which no coarse boundary is a fine one, in rising order; outside of them each is. From one
-    year of 366 days to another, counted from 1970."""
-    (level, zone), (fine_level, fine_zone) = coarse, fine
+def _misfits(
+    level: str, zone_name: str, fine_level: str, fine_name: str, first: int, last: int
+) -> tuple[tuple[int, int], ...]:
+    """Half-open stretches with a coarse boundary in them, none of which is a fine one, in rising order; outside of them
+    each is. From one year of 366 days to another, counted from 1970."""
     assert nests(fine_level, level), f"a {fine_level} does not lie inside a {level}"
+    zone, fine_zone = Zone(zone_name), Zone(fine_name)
     start, end = max(first * _YEAR, FIRST_INSTANT), min((last + 1) * _YEAR, LAST_INSTANT + 1)
     changes = {change for one in (zone, fine_zone) for change in one.changes(start, min(end, LAST_INSTANT))[1]}
-    cuts = [start, *sorted(changes), end]
     size = _SIZES.get(fine_level, _APART)
     found = []
-    for since, until in pairwise(cuts):
+    for since, until in pairwise([start, *sorted(changes), end]):
         crossed = zone.is_boundary(level, since) and not fine_zone.is_boundary(fine_level, since)
-        if (fine_zone.offset(since) - zone.offset(since)) % size:
+        if (fine_zone.offset(since) - zone.offset(since)) % size == 0:
+            found += [(since, since + 1)] if crossed else []
+        elif crossed or zone.ceiling(level, since + 1) < until:
             found.append((since if crossed else since + 1, until))
-        elif crossed:
-            found.append((since, since + 1))
     return tuple(found)
