@@ -257,14 +257,16 @@ def _fresh(projection: Projection, needs: Needs) -> Iterator[Reason]:
     if wanted is None or projection.statistics is None or projection.is_facts:
         return
     refreshed, zone = projection.statistics.refreshed, needs.schema.zone
+    since = instant_of(wanted, zone)
     if refreshed is None:
         found = "not known when it was refreshed"
-    elif refreshed.timestamp() < wanted.timestamp():
-        found = f"refreshed {moment_text(instant_of(refreshed, zone), zone)}"
+    elif (at := instant_of(refreshed, zone)) < since:
+        found = f"refreshed {moment_text(at, zone)}"
     else:
         return
-    asked = moment_text(instant_of(wanted, zone), zone)
-    yield Reason("stale", projection.name, f"{found}, asked for since {asked}", f"refresh {projection.name}")
+    yield Reason(
+        "stale", projection.name, f"{found}, asked for since {moment_text(since, zone)}", f"refresh {projection.name}"
+    )
 
 
 Rule = Callable[[Projection, Needs], Iterator[Reason]]
