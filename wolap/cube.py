@@ -236,7 +236,9 @@ class Cube:
         if problems := tuple(self._unreadable(projection)):
             raise SchemaError(problems)
         filters = tuple(settle_filter(one, self.schema) for one in projection.filters)
-        return replace(projection, filters=filters, statistics=None)
+        # The very zone of the cube, where it is that: the planner asks often, and sees it at a glance.
+        zone = self.schema.zone if projection.zone == self.schema.zone else projection.zone
+        return replace(projection, zone=zone, filters=filters, statistics=None)
 
     def _unreadable(self, projection: Projection) -> Iterator[Problem]:
         """Members that a declaration names and the facts' kind of a dimension cannot read."""
