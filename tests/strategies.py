@@ -43,10 +43,10 @@ from wolap import (
     variance,
     weighted_mean,
 )
-from wolap.model.filter import metric_filters
+from wolap.model.filter import declared_filters
 from wolap.model.level import LEVELS
 
-__all__ = ["World", "arrangements", "projections", "queries", "worlds"]
+__all__ = ["World", "arrangements", "build_filters", "projections", "queries", "worlds", "zones_of"]
 
 ALPHABETS: dict[str, tuple[pa.DataType, list[Any]]] = {
     "text": (pa.string(), ["", ",", '"', "<b>", "&amp;", "%2F", "/", "ä", "日本", "a", None]),
@@ -76,6 +76,7 @@ CHANGES = {
     "UTC": ["2024-02-29T00:00"],
     "-08:00": ["2024-03-01T08:00"],
     "Asia/Kolkata": ["2024-02-29T18:30"],
+    "Asia/Kathmandu": ["2024-02-29T18:15"],
     "America/Los_Angeles": ["2024-03-10T10:00", "2024-11-03T09:00"],
     "Europe/Berlin": ["2024-03-31T01:00", "2024-10-27T01:00"],
     "Australia/Lord_Howe": ["2024-04-06T15:00", "2024-10-05T15:30"],
@@ -222,7 +223,7 @@ def metric_conditions(draw: DrawFn, dimensions: list[Dimension]) -> tuple[Filter
         members = [value for value in ALPHABETS[dimension.kind][1] if not is_missing(value)]
         values = st.lists(st.sampled_from([None, *members, UNKNOWN[dimension.kind]]), min_size=1, max_size=4)
         said[draw(st.integers(0, 1))][dimension.name] = draw(values)
-    return metric_filters(*said)
+    return declared_filters(*said)
 
 
 @st.composite
@@ -367,13 +368,34 @@ def queries(draw: DrawFn, world: World, *, limited: bool = True) -> Query:
 
 
 @st.composite
-def projections(draw: DrawFn, world: World) -> list[Projection]:
-    """Up to four pre-aggregations, most with all metrics."""
+def build_filters(draw: DrawFn, world: World, always: bool = False) -> dict[str, dict[str, list[Any]]]:
+    """What a projection is built of: mostly all, or the facts with some members of a dimension or two."""
+    said: dict[str, dict[str, list[Any]]] = {"where": {}, "where_not": {}}
+    names = sorted(world.kinds)
+    for name in draw(st.sampled_from([*([] if always else [[]] * 4), *[[one] for one in names], names[:2]])):
+        members = [value for value in ALPHABETS[world.kinds[name]][1] if not is_missing(value)]
+        values = st.lists(st.sampled_from([None, *members]), min_size=1, max_size=4)
+        said[draw(st.sampled_from(["where", "where_not"]))][name] = draw(values)
+    return said
+
+
+@st.composite
+def zones_of(draw: DrawFn, world: World, steps: list[str]) -> str | None:
+    """The clock of a projection's buckets: mostly that of the cube, or UTC, or any."""
+    if not world.schema.levels.intersection(steps):
+        return None
+    return draw(st.none() | st.just("UTC") | st.sampled_from(sorted(CHANGES)))
+
+
+@st.composite
+def projections(draw: DrawFn, world: World, stored: list[str] | None = None) -> list[Projection]:
+    """Up to four pre-aggregations, most with all metrics unless some are `stored`."""
     found = []
     for index in range(draw(st.integers(0, 4))):
         names = world.schema.names
         steps = draw(st.lists(st.sampled_from(names), max_size=min(len(names), 6), unique=True))
         some = st.lists(st.sampled_from(sorted(world.schema.metrics)), min_size=1)
-        metrics = draw(some) if draw(st.integers(0, 3)) == 0 else None
-        found.append(declare_projection(world.schema, steps, name=f"p{index}", metrics=metrics))
+        metrics = draw(some) if stored is None and draw(st.integers(0, 3)) == 0 else stored
+        zone, filtered = draw(zones_of(world, steps)), draw(build_filters(world))
+        found.append(declare_projection(world.schema, steps, name=f"p{index}", metrics=metrics, zone=zone, **filtered))
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cube_documents import document
 
-from wolap import Caps, Tree, count, distinct, maximum, ratio, total
+from wolap import Caps, Filter, Tree, count, distinct, maximum, ratio, total
 from wolap.apis import declaration_path
 from wolap.cube_file import CubeFile, read_cube_file
 from wolap.model.schema import Dimension, Time
@@ -95,6 +95,13 @@ name = "cities"
 dimensions = "country/city"
 metrics = ["sales", "takings"]
 
+[[projections]]
+name = "abroad"
+dimensions = "quarter"
+zone = "UTC"
+where = { city = ["Rome", "N/A"] }
+where_not = { country = ["de", "(none)"] }
+
 [caps]
 groups = 1000
 facts = 2000
@@ -141,7 +148,13 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     assert [(one.name, one.dimensions, one.level) for one in found.projections] == [
         ("year/quarter/country", ("country",), "quarter"),
         ("cities", ("country", "city"), None),
+        ("abroad", (), "quarter"),
     ]
+    assert [one.zone.name for one in found.projections] == ["Europe/Berlin", "Europe/Berlin", "UTC"]
+    assert found.projections[2].filters == (
+        Filter("city", frozenset({"Rome", None})),
+        Filter("country", frozenset({"de", None}), True),
+    )
     assert found.projections[1].metrics == ("sales", "takings")
     assert (found.facts, found.strict, found.caps) == ("facts/*.parquet", True, Caps(1000, 2000, 3000))
 

@@ -166,6 +166,23 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "projections[6]: is the name of the facts; another name",
         ],
     ),
+    "clocks and filters of projections": (
+        document('[[projections]]\ndimensions = "city"\nzone = "UTC"\n')
+        + '[[projections]]\ndimensions = "year"\nzone = "Mars"\nwhere = { contry = "de" }\n'
+        + '[[projections]]\ndimensions = "month"\nzone = 1\nwhere = ["de"]\nwhere_not = { city = {} }\n'
+        + '[[projections]]\ndimensions = "day"\nwhere = { year = 2024 }\n'
+        + '[[projections]]\ndimensions = "year/city"\nwhere = { city = "a" }\nwhere_not = { city = "a" }',
+        [
+            "projections[1].zone: it holds no time, which a zone could be of; a level of time, or no zone",
+            "projections[2].zone: 'Mars' is not a time zone; ",
+            "projections[2].where: 'contry' is no dimension; dimensions are country, ",
+            "projections[3].zone: is a whole number ('1'); text",
+            "projections[3].where: is a list; a table",
+            "projections[3].where_not.city: holds a table; a member, or a list of members; null by its label",
+            "projections[4].where: 'year' is a level of time, and time is no filter of a projection; start and end",
+            "projections[5]: its filters leave no member of city; other members, or no filter",
+        ],
+    ),
     "projections of a wrong type": ("projections = [3]\n" + document(), ["projections[1]: is a whole number ('3')"]),
     "caps": (
         document("[caps]\ngroups = 0\nfacts = -1\nmemory = true\nrows = 1"),

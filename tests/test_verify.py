@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import projections, queries, worlds
 
-from wolap import Cube, Dimension, Query, Schema, Time, Tree, count, mean, total
+from wolap import Cube, Dimension, Query, Schema, Time, Tree, count, declare_projection, mean, total
 from wolap.command import commands
 from wolap.cube import Snapshot
 from wolap.verify import random_queries, verify
@@ -73,6 +73,17 @@ def test_one_wrong_number_is_found(name: str) -> None:
     for difference in verdict.differences:
         assert name in (*difference.one, *difference.other)
         assert "records" in str(difference)
+
+
+def test_a_wrong_number_of_some_facts_on_another_clock_is_found() -> None:
+    cube = sales()
+    cube.materialize(
+        declare_projection(cube.schema, "year/month/day", name="some", zone="Europe/Paris", where={"country": "DE"})
+    )
+    assert verify(cube, random_queries(cube, 300, seed=1)).differences == ()
+    verdict = verify(broken(cube, "some"), random_queries(cube, 300, seed=1))
+    assert verdict.differences
+    assert all("some" in (*difference.one, *difference.other) for difference in verdict.differences)
 
 
 def test_queries_are_those_of_their_seed() -> None:

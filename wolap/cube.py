@@ -8,7 +8,7 @@ numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -26,11 +26,11 @@ from wolap.engine.load import load_facts, needed_columns
 from wolap.engine.materialize import materialize
 from wolap.engine.members import shares_of
 from wolap.engine.source import MemorySource
-from wolap.errors import Problem, SchemaError
+from wolap.errors import Problem, SchemaError, quote
 from wolap.model.interval import Interval
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import FACTS, Catalog, Projection, declare_facts, declare_projection
-from wolap.model.query import Query
+from wolap.model.query import Query, settle_filter, unreadable_members
 from wolap.model.schema import Schema
 from wolap.planner.choose import plan_query
 from wolap.planner.plan import Plan
@@ -229,9 +229,27 @@ class Cube:
             found = "was declared for other hierarchies"
         elif not projection.partials <= self.projections[-1].partials:
             found = "stores metrics that this cube has not"
+        elif not {one.dimension for one in projection.filters} <= {
+            dimension.name for dimension in self.schema.dimensions
+        }:
+            found = "filters dimensions that this cube has not"
         if found is not None:
             raise SchemaError([Problem(place, found, "declare_projection(cube.schema, …)")])
-        return replace(projection, statistics=None)
+        if problems := tuple(self._unreadable(projection)):
+            raise SchemaError(problems)
+        filters = tuple(settle_filter(one, self.schema) for one in projection.filters)
+        # The very zone of the cube, where it is that: the planner asks often, and sees it at a glance.
+        zone = self.schema.zone if projection.zone == self.schema.zone else projection.zone
+        return replace(projection, zone=zone, filters=filters, statistics=None)
+
+    def _unreadable(self, projection: Projection) -> Iterator[Problem]:
+        """Members that a declaration names and the facts' kind of a dimension cannot read."""
+        for one in projection.filters:
+            if unreadable := unreadable_members(one, self.schema):
+                kind = self.schema.dimension(one.dimension).kind
+                place = f"projections.{projection.name}.{'where_not' if one.exclude else 'where'}"
+                found = f"{quote(unreadable[0])} is no member of {one.dimension}, whose kind is {kind}"
+                yield Problem(place, found, f"a text that reads as {kind}")
 
     def _declare_missing(self, wanted: Iterable[Projection]) -> None:
         """Declares what is not yet. What has the name of another projection is refused."""
@@ -240,7 +258,7 @@ class Cube:
             missing: dict[str, Projection] = {}
             for one in wanted:
                 if present.get(one.name, one) != one:
-                    found = "is declared already, with other dimensions or metrics"
+                    found = "is declared already, with other dimensions, metrics, filters or another zone"
                     raise SchemaError([Problem(f"projections.{one.name}", found, "another name")])
                 if one.name not in present:
                     missing[one.name] = one
@@ -296,7 +314,7 @@ class Cube:
         built = replace(projection, statistics=layout.statistics(refreshed))
         with self._lock:
             replaced = tuple(built if one.name == built.name else one for one in self.projections)
-            self._publish(replaced, {built.name: MemorySource(layout, snapshot.dictionaries)})
+            self._publish(replaced, {built.name: MemorySource(layout, snapshot.dictionaries, built.filters)})
         return built
 
     def _publish(self, projections: Iterable[Projection], sources: Mapping[str, MemorySource]) -> None:

@@ -18,7 +18,7 @@ from wolap.cube import Cube, Progress
 from wolap.engine.load import needed_columns
 from wolap.errors import Problem, SchemaError, nearest, quote
 from wolap.model.aggregate import AGGREGATES, Metric
-from wolap.model.filter import metric_filters
+from wolap.model.filter import declared_filters
 from wolap.model.member import Member
 from wolap.model.principal import Caps
 from wolap.model.projection import Projection, declare_projection
@@ -77,7 +77,8 @@ METRIC: dict[str, Types] = {
     **METRIC_OPTIONS,
 }
 TREE: dict[str, Types] = {"paths": (str, list), "metrics": TEXTS, "audience": TEXT}
-PROJECTION: dict[str, Types] = {"name": TEXT, "dimensions": (str, list), "metrics": TEXTS}
+PROJECTION: dict[str, Types] = {"name": TEXT, "dimensions": (str, list), "metrics": TEXTS, "zone": TEXT}
+PROJECTION |= {"where": TABLE, "where_not": TABLE}
 CAPS: dict[str, Types] = {"groups": WHOLE, "facts": WHOLE, "memory": WHOLE}
 
 _TYPE_NAMES = {str: "text", list: "a list", int: "a whole number", bool: "true or false", dict: "a table"}
@@ -258,7 +259,7 @@ class _Reader:
         if "determines" in options:
             options["determines"] = self.texts(f"{place}.determines", options["determines"])
         where, where_not = (self.members(f"{place}.{key}", options.pop(key, {})) for key in ("where", "where_not"))
-        options["filters"] = metric_filters(where, where_not)
+        options["filters"] = declared_filters(where, where_not)
         if AGGREGATES[function].has_expression:
             return Metric(function, expression=str(value), **options)
         if AGGREGATES[function].has_weight:
@@ -321,10 +322,21 @@ class _Reader:
             if not isinstance(dimensions, str):
                 dimensions = self.texts(f"{place}.dimensions", dimensions)
             metrics = self.texts(f"{place}.metrics", table["metrics"]) if "metrics" in table else None
+            where, where_not = (self.members(f"{place}.{key}", table.get(key, {})) for key in ("where", "where_not"))
             try:
-                projection = declare_projection(schema, dimensions, name=table.get("name"), metrics=metrics)
+                projection = declare_projection(
+                    schema,
+                    dimensions,
+                    name=table.get("name"),
+                    metrics=metrics,
+                    zone=table.get("zone"),
+                    where=where,
+                    where_not=where_not,
+                )
             except SchemaError as error:
-                self.problems += [replace(problem, place=place) for problem in error.problems]
+                for problem in error.problems:
+                    key = next((f".{key}" for key in PROJECTION if problem.place.endswith(f".{key}")), "")
+                    self.problems.append(replace(problem, place=place + key))
                 continue
             if projection.name in names:
                 self.problems.append(Problem(place, f"{quote(projection.name)} is declared twice", "another name"))

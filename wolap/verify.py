@@ -124,7 +124,7 @@ def random_queries(cube: Cube, count: int, seed: int, principal: Principal = EVE
         yield Query(
             path,
             include=random.sample(sorted(forest.groupable(path)), 1) if random.random() < 0.2 else (),
-            filters=_filters(random, snapshot, plain),
+            filters=[*_filters(random, snapshot, plain), *_filters_of_a_build(random, snapshot)],
             metrics=metrics,
             **_bounds(random, snapshot),
         )
@@ -139,6 +139,12 @@ def _filters(random: Random, snapshot: Snapshot, names: list[str]) -> list[Filte
             values = [members.values[code].as_py() if code < len(members.values) else None for code in codes]
             found.append(Filter(name, frozenset(values), random.random() < 0.3))
     return found
+
+
+def _filters_of_a_build(random: Random, snapshot: Snapshot) -> tuple[Filter, ...]:
+    """Now and then those of a projection that holds only some facts, which no others would ask."""
+    built = [one.filters for one in snapshot.catalog.projections if one.filters]
+    return random.choice(built) if built and random.random() < 0.3 else ()
 
 
 def _bounds(random: Random, snapshot: Snapshot) -> dict[str, Any]:

@@ -75,7 +75,7 @@ GUARDS = {
     "over_scan_cap": "facts to scan",
     "over_memory": "bytes of memory",
 }
-RULES = {1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19}
+RULES = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19}
 
 
 @dataclass
@@ -163,6 +163,7 @@ class World:
             metrics=asked["metrics"].split(",") if "metrics" in asked else None,
             limit=int(asked["limit"]) if "limit" in asked else None,
             filters=filters(case, "where"),
+            fresh_since=datetime.fromisoformat(asked["fresh_since"]) if "fresh_since" in asked else None,
         )
         return cls(catalog, query, Principal(filters=tuple(filters(case, "principal"))))
 
@@ -197,10 +198,27 @@ def statistics(options: dict[str, str], schema: Schema, span: Interval, level: s
 
 def projection(words: list[str], options: dict[str, str], schema: Schema, span: Interval) -> Projection:
     metrics = options["metrics"].split(",") if "metrics" in options else None
-    declared = declare_projection(schema, words[0], name=options.get("name"), metrics=metrics)
+    where, where_not = (build_filters(options, f"{key}.") for key in ("where", "where_not"))
+    declared = declare_projection(
+        schema,
+        words[0],
+        name=options.get("name"),
+        metrics=metrics,
+        zone=options.get("zone"),
+        where=where,
+        where_not=where_not,
+    )
     if words[1:] == ["not", "built"]:
         return declared
     return replace(declared, statistics=statistics(options, schema, span, declared.level))
+
+
+def build_filters(options: dict[str, str], prefix: str) -> dict[str, list[str | None]]:
+    return {
+        key.removeprefix(prefix): [None if value == "null" else value for value in values.split(",")]
+        for key, values in options.items()
+        if key.startswith(prefix)
+    }
 
 
 CASES = read_cases(Path(__file__).with_name("cases.txt").read_text(encoding="utf-8"))

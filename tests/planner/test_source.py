@@ -67,6 +67,31 @@ def test_finer_ones_come_first() -> None:
     assert names.index("year/city") < names.index("city")
 
 
+def test_another_clock_feeds_where_its_buckets_fit() -> None:
+    year = Interval(0, 366 * 24 * 3_600_000_000)
+    hours = replace(
+        declare_projection(SCHEMA, "day/city", metrics=PLAIN, zone="UTC", name="days"),
+        statistics=Statistics((0, 9), coverage=year),
+    )
+    for zone, expected in (("UTC", "days"), ("Etc/UTC", "days"), ("Europe/Berlin", FACTS)):
+        wanted = declare_projection(SCHEMA, "month/city", metrics=PLAIN, zone=zone)
+        facts = replace(FACTS_OF, statistics=Statistics((0, 1000), coverage=year))
+        assert source_of(wanted, (hours, facts), year).name == expected
+
+
+def test_stricter_filters_come_behind_those_that_they_imply() -> None:
+    said = {
+        "none": {},
+        "known": {"where_not": {"country": None}},
+        "few": {"where_not": {"country": [None, "fi"]}},
+        "two": {"where": {"country": ["se", "no"]}},
+        "one": {"where": {"country": ["se", "fi"]}, "where_not": {"country": "fi"}},
+        "both": {"where": {"country": "se", "kind": "a"}},
+    }
+    declared = [declare_projection(SCHEMA, "month", name=name, **filters) for name, filters in said.items()]
+    assert [one.name for one in build_order(declared[::-1])] == list(said)
+
+
 def test_numbers_are_the_same_whatever_they_are_built_from() -> None:
     rows = 500
     facts = pa.table(

@@ -18,7 +18,7 @@ from wolap.engine.members import Codes, Members, encode
 from wolap.errors import Problem, SchemaError, quote
 from wolap.model.aggregate import Partial
 from wolap.model.filter import Filter
-from wolap.model.query import settle_filter
+from wolap.model.query import settle_filter, unreadable_members
 from wolap.model.schema import Dimension, Schema
 
 __all__ = ["Inputs"]
@@ -62,11 +62,10 @@ class Inputs:
         for one in filters:
             if one.dimension not in self.codes:
                 continue
-            kind = self.schema.dimension(one.dimension).kind
-            unreadable = [value for value in settle_filter(one, self.schema).values if isinstance(value, str)]
-            if kind != "text" and unreadable:
+            if unreadable := unreadable_members(one, self.schema):
+                kind = self.schema.dimension(one.dimension).kind
                 place = f"metrics.{metric}.{'where_not' if one.exclude else 'where'}"
-                found = f"{quote(min(unreadable))} is no member of {one.dimension}, whose kind is {kind}"
+                found = f"{quote(unreadable[0])} is no member of {one.dimension}, whose kind is {kind}"
                 yield Problem(place, found, f"a text that reads as {kind}")
 
     def _mask(self, filters: tuple[Filter, ...]) -> np.ndarray:

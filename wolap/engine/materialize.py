@@ -1,7 +1,8 @@
 """A projection's layout from that of a finer one: rolling up to the grain that will be kept.
 
 It is the same roll-up that answers a query, but keyed by time bucket instead of by calendar parts, so that intervals
-can later be cut at every bucket, and a local hour that occurs twice stays two rows.
+can later be cut at every bucket, and a local hour that occurs twice stays two rows. Buckets follow the clock of the
+projection; of each the first instant with facts is kept, whose calendar parts the clock of the cube tells.
 """
 
 from __future__ import annotations
@@ -34,13 +35,14 @@ def materialize(projection: Projection, schema: Schema, source: MemorySource, ca
     digits: list[Digit] = []
     buckets: Buckets | None = None
     if projection.level is not None and layout.time is not None:
-        buckets = layout.time.buckets(projection.level)
+        buckets = layout.time.buckets(projection.level, projection.zone)
         numbers = np.arange(len(buckets.instants), dtype=np.int64)
         digits.append(TimeDigit(numbers, buckets.offsets, len(numbers)))
     members = source.dictionaries.members
     stored = {name: source.codes_of(name) for name in projection.dimensions}
     digits += [CodeDigit(codes, members[name].cardinality, table) for name, (codes, table) in stored.items()]
-    scan = Scan(0, layout.rows, pack(digits, 0, layout.rows), cancel=cancel)
+    kept = tuple(source.predicates(projection.filters))
+    scan = Scan(0, layout.rows, pack(digits, 0, layout.rows), kept, cancel)
     partials = sorted(projection.partials, key=str)
     try:
         groups, series = source.groups(scan, partials)
@@ -61,8 +63,10 @@ def materialize(projection: Projection, schema: Schema, source: MemorySource, ca
 
 def _index(level: str, buckets: Buckets, bucket_of_row: np.ndarray, schema: Schema) -> TimeIndex:
     rows = np.bincount(bucket_of_row, minlength=len(buckets.instants))
-    offsets = np.concatenate(([0], np.cumsum(rows))).astype(np.int64)
-    return TimeIndex(buckets.instants, offsets, level, schema.zone)
+    # A filter may have left nothing of a bucket.
+    filled = rows > 0
+    offsets = np.concatenate(([0], np.cumsum(rows[filled]))).astype(np.int64)
+    return TimeIndex(buckets.instants[filled], offsets, level, schema.zone)
 
 
 def _column(series: Series, output: pa.DataType) -> Column:

@@ -22,7 +22,8 @@ from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.members import Codes
 from wolap.engine.scan import Predicate, Scan
 from wolap.model.aggregate import JOINT, Partial
-from wolap.model.query import Filter, Query
+from wolap.model.filter import Filter, implies
+from wolap.model.query import Query
 from wolap.planner.plan import Piece
 
 __all__ = ["MemorySource", "Partials", "Source"]
@@ -48,10 +49,12 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MemorySource:
-    """A layout in memory, of facts or of a projection."""
+    """A layout in memory, of facts or of a projection. `filters` are those that all of its rows passed when it was
+    built."""
 
     layout: Layout
     dictionaries: Dictionaries
+    filters: tuple[Filter, ...] = ()
 
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
@@ -60,7 +63,7 @@ class MemorySource:
         levels = tuple(name for name in query.group if name not in self.dictionaries.members)
         digits = self._digits(query.group, levels, start, stop)
         scan = Scan(
-            start, stop, pack(list(digits.values()), start, stop), tuple(self._predicates(query.filters)), cancel
+            start, stop, pack(list(digits.values()), start, stop), tuple(self.predicates(query.filters)), cancel
         )
         groups, series = self.groups(scan, piece.partials)
         dimensions: dict[str, np.ndarray] = {}
@@ -129,8 +132,12 @@ class MemorySource:
         )
         return self.layout.codes[below], self.dictionaries.parents[below, name]
 
-    def _predicates(self, filters: tuple[Filter, ...]) -> Iterable[Predicate]:
+    def predicates(self, filters: Iterable[Filter]) -> Iterable[Predicate]:
+        """The filters that rows have to be held against: all but those that every row is known to pass, whose dimension
+        need not be stored."""
         for predicate in filters:
+            if self.filters and implies(self.filters, predicate):
+                continue
             members = self.dictionaries.members[predicate.dimension]
             found = sorted({members.code(value) for value in predicate.values} - {-1})
             kept = np.full(max(members.cardinality, 1), predicate.exclude)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wolap.model.crossing import Calendar
 from wolap.model.interval import Interval
 from wolap.model.level import INSTANT, SUB_DAY, common_level, nests
 from wolap.model.zone import DAY, FIRST_INSTANT, HOUR, LAST_INSTANT, MINUTE, SECOND, Zone
@@ -66,7 +67,8 @@ class TimeGroups:
 
 
 class TimeIndex:
-    """The time of a layout. `offsets` None: each row is a bucket of its own."""
+    """The time of a layout. `offsets` None: each row is a bucket of its own. `zone` is that of the calendar that is
+    shown; the stored buckets may follow another, which nobody has to know who has an instant in each."""
 
     __slots__ = ("_buckets", "_groups", "instants", "level", "offsets", "rows", "zone")
 
@@ -76,7 +78,7 @@ class TimeIndex:
         self.level = level
         self.zone = zone
         self.rows = len(instants) if offsets is None else int(offsets[-1])
-        self._buckets: dict[str, Buckets] = {}
+        self._buckets: dict[Calendar, Buckets] = {}
         self._groups: dict[tuple[str, ...], TimeGroups] = {}
 
     @property
@@ -102,11 +104,12 @@ class TimeIndex:
         last = max(int(self.instants.searchsorted(np.int64(end))), first)
         return (first, last) if self.offsets is None else (int(self.offsets[first]), int(self.offsets[last]))
 
-    def buckets(self, level: str) -> Buckets:
-        """The buckets of a level that the index's own nests in."""
-        if level not in self._buckets:
-            self._buckets[level] = self._find_buckets(level)
-        return self._buckets[level]
+    def buckets(self, level: str, zone: Zone | None = None) -> Buckets:
+        """The buckets of a level that the index's own nests in, on the clock that is shown or on another."""
+        calendar = (level, zone or self.zone)
+        if calendar not in self._buckets:
+            self._buckets[calendar] = self._find_buckets(*calendar)
+        return self._buckets[calendar]
 
     def groups(self, levels: tuple[str, ...]) -> TimeGroups:
         """The groups of a set of time dimensions, sorted by them from left to right."""
@@ -114,11 +117,11 @@ class TimeIndex:
             self._groups[levels] = self._find_groups(levels)
         return self._groups[levels]
 
-    def _find_buckets(self, level: str) -> Buckets:
-        instants, offsets = self._finest(level)
+    def _find_buckets(self, level: str, zone: Zone) -> Buckets:
+        instants, offsets = self._finest(level, zone)
         if not len(instants):
             return Buckets(instants, np.zeros(1, np.int64), instants)
-        clock = _Clock.over(self.zone, level, int(instants[0]), int(instants[-1]))
+        clock = _Clock.over(zone, level, int(instants[0]), int(instants[-1]))
         begins = np.arange(len(instants)) if level == INSTANT else _begins(instants, level, clock)
         rows = begins if offsets is None else offsets[begins]
         chosen = instants[begins]
@@ -126,11 +129,11 @@ class TimeIndex:
             chosen, np.append(rows, self.rows).astype(np.int64), chosen + clock.shifts[clock.segment(chosen)]
         )
 
-    def _finest(self, level: str) -> tuple[Instants, np.ndarray | None]:
+    def _finest(self, level: str, zone: Zone) -> tuple[Instants, np.ndarray | None]:
         """The fewest buckets that are known and nest in a level: its own buckets are found among them."""
         instants, offsets = self.instants, self.offsets
-        for known, found in list(self._buckets.items()):
-            if nests(known, level) and len(found.instants) < len(instants):
+        for (known, clock), found in list(self._buckets.items()):
+            if clock == zone and nests(known, level) and len(found.instants) < len(instants):
                 instants, offsets = found.instants, found.offsets
         return instants, offsets
 

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 from wolap.model.expression import ExpressionError, names_in, read_expression
-from wolap.model.filter import Filter, Values, metric_filters
+from wolap.model.filter import Filter, Values, declared_filters
 
 __all__ = [
     "AGGREGATES",
@@ -178,7 +178,7 @@ def _metric(
         determines=tuple(determines),
         weight=weight,
         population=population,
-        filters=metric_filters(options.get("where"), options.get("where_not")),
+        filters=declared_filters(options.get("where"), options.get("where_not")),
         title=options.get("title", ""),
         description=options.get("description", ""),
         unit=options.get("unit", ""),

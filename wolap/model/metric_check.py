@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from wolap.errors import Problem, nearest, quote
 from wolap.model.aggregate import AGGREGATES, Metric
 from wolap.model.expression import ExpressionError, names_in, read_expression
+from wolap.model.filter import filter_problems
 
 __all__ = ["metric_problems"]
 
@@ -119,13 +120,4 @@ def _filter_problems(
     if metric.filters and not AGGREGATES[metric.function].partials:
         yield Problem(place, f"{metric.function} takes no filters", "filters on the metrics that it is made of")
         return
-    for one in metric.filters:
-        own = f"{place}.{'where_not' if one.exclude else 'where'}"
-        if one.dimension in levels:
-            found = f"{quote(one.dimension)} is a level of time, and time is no filter of a metric"
-            yield Problem(own, found, "start and end of a query")
-        elif one.dimension not in dimensions:
-            possible = f"dimensions are {nearest(one.dimension, dimensions)}"
-            yield Problem(own, f"{quote(one.dimension)} is no dimension", possible)
-        if not one.values:
-            yield Problem(own, f"{one.dimension} has no member", "one or several members, or leave it out")
+    yield from filter_problems(place, metric.filters, dimensions, levels, "a metric")

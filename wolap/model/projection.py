@@ -1,8 +1,9 @@
 """Projections as the planner sees them: what is stored, how fine, how much of it; never the data.
 
 The facts are a projection too, the finest: their level is `instant`, their dimensions are all, and they keep what every
-partial is computed from, so each partial can be merged from them. A Catalog is everything that a plan depends on,
-frozen: the same catalog and query give the same plan.
+partial is computed from, so each partial can be merged from them. Any other may follow the clock of a zone of its own,
+and may hold only the facts that pass some filters. A Catalog is everything that a plan depends on, frozen: the same
+catalog and query give the same plan.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from typing import Any
 
 from wolap.errors import Problem, SchemaError, nearest, quote
 from wolap.model.aggregate import SETS, Partial
+from wolap.model.crossing import Calendar
+from wolap.model.filter import Filter, Values, declared_filters, filter_problems, implies, members_left
 from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.level import INSTANT, common_level
 from wolap.model.member import Member
 from wolap.model.principal import Caps
+from wolap.model.query import conjunction, settle_filter
 from wolap.model.schema import Schema
 from wolap.model.tree import path_text, read_path
+from wolap.model.zone import Zone
 
 __all__ = ["FACTS", "Catalog", "Projection", "Shares", "Statistics", "declare_facts", "declare_projection"]
 
@@ -69,9 +74,9 @@ class Projection:
     """A pre-aggregation: declared, and built where it has statistics.
 
     `dimensions` are those besides time, in the order in which rows are sorted; `closure` adds what they determine.
-    `level` is that of its time buckets, None where it holds no time. `partials` are stored; `mergeable` are those of
-    them that may be merged over rows, the others are right in their own row only. `merging` are the metrics that need
-    no others.
+    `level` is that of its time buckets, None where it holds no time; they follow the clock of `zone`. `partials` are
+    stored; `mergeable` are those of them that may be merged over rows, the others are right in their own row only.
+    `merging` are the metrics that need no others. Only the facts that pass `filters` are in it.
     """
 
     name: str
@@ -82,12 +87,29 @@ class Projection:
     partials: frozenset[Partial]
     mergeable: frozenset[Partial]
     merging: frozenset[str]
+    zone: Zone
+    filters: tuple[Filter, ...] = ()
     statistics: Statistics | None = None
 
     @property
     def is_facts(self) -> bool:
         """Whether this is the projection that all others are made from."""
         return self.name == FACTS
+
+    @property
+    def calendar(self) -> Calendar | None:
+        """How its rows are cut by time; None where it holds no time."""
+        return None if self.level is None else (self.level, self.zone)
+
+    def lacking(self, filters: tuple[Filter, ...]) -> tuple[Filter, ...]:
+        """Those of its own filters that these, which are settled, do not imply: facts may pass these and not be in
+        it."""
+        return tuple(own for own in self.filters if not implies(filters, own))
+
+    def unanswered(self, filters: Iterable[Filter]) -> tuple[Filter, ...]:
+        """Those of these filters that its rows can not be held against. Of a dimension that it does not know only what
+        its own filters imply is known to hold, and of all rows."""
+        return tuple(one for one in filters if one.dimension not in self.closure and not implies(self.filters, one))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +140,20 @@ class Catalog:
     shares: Mapping[str, Shares] = field(default_factory=dict)
 
     @cached_property
-    def levels(self) -> tuple[str, ...]:
-        """The levels of the buckets that are stored, facts aside."""
-        built = (one for one in self.projections if one.statistics is not None and not one.is_facts)
-        return tuple(dict.fromkeys(one.level for one in built if one.level is not None))
+    def calendars(self) -> tuple[Calendar, ...]:
+        """How the buckets that are stored are cut, facts aside, each once."""
+        built = [one.calendar for one in self.projections if one.statistics is not None and not one.is_facts]
+        return tuple(dict.fromkeys(calendar for calendar in built if calendar is not None))
 
     @cached_property
     def coverages(self) -> tuple[Interval, ...]:
         """The stretches of time that projections hold, each once."""
         return tuple(dict.fromkeys(one.statistics.coverage for one in self.projections if one.statistics is not None))
+
+    @cached_property
+    def has_filters(self) -> bool:
+        """Whether some projection holds some of the facts only."""
+        return any(one.filters for one in self.projections)
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -151,7 +178,18 @@ def declare_facts(schema: Schema, statistics: Statistics | None = None) -> Proje
     level = INSTANT if schema.time else None
     metrics = tuple(schema.metrics)
     names = frozenset(dimensions)
-    return Projection(FACTS, dimensions, names, level, metrics, partials, partials, frozenset(metrics), statistics)
+    return Projection(
+        FACTS,
+        dimensions,
+        names,
+        level,
+        metrics,
+        partials,
+        partials,
+        frozenset(metrics),
+        schema.zone,
+        statistics=statistics,
+    )
 
 
 def declare_projection(
@@ -160,11 +198,16 @@ def declare_projection(
     *,
     name: str | None = None,
     metrics: Iterable[str] | None = None,
+    zone: str | None = None,
+    where: Mapping[str, Values] | None = None,
+    where_not: Mapping[str, Values] | None = None,
 ) -> Projection:
     """A projection that is yet to be built, over dimensions in the order that its rows are to be sorted by.
 
-    Its time dimensions say how fine its buckets are: the coarsest level that nests in them all. It stores all metrics
-    unless some are named. Raises SchemaError for names that do not exist.
+    Its time dimensions say how fine its buckets are: the coarsest level that nests in them all, on the clock of `zone`,
+    which is the cube's unless said. It stores all metrics unless some are named, and all facts unless `where` and
+    `where_not` say whose members are kept or dropped. Raises SchemaError for names that do not exist, a zone that is
+    none, and filters that leave no member.
     """
     steps = read_path(dimensions) if isinstance(dimensions, str) else tuple(dimensions)
     chosen = tuple(schema.metrics) if metrics is None else tuple(dict.fromkeys(metrics))
@@ -186,8 +229,16 @@ def declare_projection(
         problems.append(Problem(place, f"{quote(own)} is no name", "up to 200 letters, digits and . _ / - of ASCII"))
     if own == FACTS:
         problems.append(Problem(place, "is the name of the facts", "another name"))
+    level = common_level(step for step in steps if step in schema.levels)
+    problems += _zone_problems(place, zone, level)
+    filters = declared_filters(where, where_not)
+    problems += filter_problems(place, filters, schema.names, schema.levels, "a projection")
     if problems:
         raise SchemaError(problems)
+    settled = conjunction([settle_filter(one, schema) for one in filters])
+    for step in {one.dimension: None for one in settled}:
+        if members_left(settled, step) == (frozenset(), False):
+            raise SchemaError([Problem(place, f"its filters leave no member of {step}", "other members, or no filter")])
     partials = frozenset(partial for metric in chosen for partial in schema.partials(metric))
     mergeable = frozenset(partial for partial in partials if partial.function not in SETS)
     plain = tuple(step for step in steps if step not in schema.levels)
@@ -195,9 +246,22 @@ def declare_projection(
         own,
         plain,
         schema.closure(plain),
-        common_level(step for step in steps if step in schema.levels),
+        level,
         chosen,
         partials,
         mergeable,
         frozenset(name for name in schema.metrics if mergeable.issuperset(schema.partials(name))),
+        schema.zone if zone is None else Zone(zone),
+        settled,
     )
+
+
+def _zone_problems(place: str, zone: str | None, level: str | None) -> Iterable[Problem]:
+    if zone is None:
+        return
+    if level is None:
+        yield Problem(f"{place}.zone", "it holds no time, which a zone could be of", "a level of time, or no zone")
+    try:
+        Zone(zone)
+    except ValueError as error:
+        yield Problem(f"{place}.zone", f"{quote(zone)} is {error}")

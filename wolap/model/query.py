@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from wolap.errors import QueryError, nearest, quote
 from wolap.model.filter import SCALARS, Filter, Values
@@ -30,6 +30,7 @@ __all__ = [
     "not_filterable",
     "settle",
     "settle_filter",
+    "unreadable_members",
 ]
 
 
@@ -58,7 +59,8 @@ class Query:
     half-open, as ISO 8601 text or dates; `metrics` None takes what the default projection offers (W21); `limit` None is
     no limit. `order` names dimensions and metrics to order by, `-` before a name for descending, what has no value
     last; equals, and all records without it, are in the order of W24. `offset` skips that many records before `limit`
-    is counted. Raises QueryError for a date that is none and for a filter without a value.
+    is counted. `fresh_since` leaves out projections that were not refreshed at this instant or later, a datetime with a
+    zone. Raises QueryError for a date that is none and for a filter without a value.
     """
 
     path: tuple[str, ...]
@@ -70,6 +72,7 @@ class Query:
     limit: int | None
     order: tuple[Order, ...]
     offset: int
+    fresh_since: datetime | None
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class Query:
         filters: Iterable[Filter] = (),
         order: str | Iterable[str | Order] = (),
         offset: int = 0,
+        fresh_since: datetime | None = None,
     ) -> None:
         steps = read_path(path) if isinstance(path, str) else tuple(path)
         more = (include,) if isinstance(include, str) else include
@@ -101,6 +105,9 @@ class Query:
         assign(self, "limit", limit)
         assign(self, "order", _orders(order) if order else ())
         assign(self, "offset", offset)
+        if fresh_since is not None and fresh_since.utcoffset() is None:
+            raise QueryError(f"fresh_since {fresh_since} is on no clock; give a datetime with a zone")
+        assign(self, "fresh_since", fresh_since)
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -266,6 +273,14 @@ def settle_filter(predicate: Filter, schema: Schema) -> Filter:
     if declared.kind == "text" and _are_their_own_members(values, declared):
         return predicate
     return Filter(name, frozenset([_settle_member(declared, value) for value in values]), predicate.exclude)
+
+
+def unreadable_members(predicate: Filter, schema: Schema) -> list[str]:
+    """The members of a predicate that its dimension's kind cannot read, in order. Nothing could ever match them: in a
+    declaration they are a slip of the pen."""
+    if schema.dimension(predicate.dimension).kind == "text":
+        return []
+    return sorted(value for value in settle_filter(predicate, schema).values if isinstance(value, str))
 
 
 def _settle_moment(name: str, moment: Moment | None, schema: Schema) -> Moment | None:

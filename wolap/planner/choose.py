@@ -21,7 +21,7 @@ from wolap.model.query import Query, check_order, settle, settle_filter
 from wolap.model.tree import Path, path_text
 from wolap.planner.cost import Part, Work, cost_of, cost_of_rows, memory_of, work_of
 from wolap.planner.cover import cover, may_be_cut
-from wolap.planner.eligibility import Needs, needs_of, reasons
+from wolap.planner.eligibility import Needs, could_offer, needs_of, reasons
 from wolap.planner.estimate import Estimate, estimate
 from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
@@ -195,7 +195,8 @@ def is_answerable(path: Path, catalog: Catalog, among: tuple[str, ...] | None = 
     """Whether by the declarations anything could ever answer a path (W4). Facts, where they are asked, always can."""
     if not catalog.strict:
         return among is None or bool(among)
-    return bool(default_metrics(Query(path), catalog, among))
+    needs = needs_of(Query(path), catalog, tuple(catalog.schema.metrics) if among is None else among)
+    return any(could_offer(projection, needs) for projection in catalog.projections if not projection.is_facts)
 
 
 def _preference(way: _Way, catalog: Catalog) -> tuple[float, int, float, int, int, int]:
@@ -216,7 +217,6 @@ def _widen(needs: Needs, catalog: Catalog) -> Needs:
     """The needs over the least interval that is stored whole and can be answered, where only that was in the way."""
     if not catalog.strict or not needs.metrics:
         return needs
-    zone = catalog.schema.zone
     found: list[Interval] = []
     for projection in catalog.projections:
         if projection.level is None or projection.is_facts:
@@ -227,8 +227,8 @@ def _widen(needs: Needs, catalog: Catalog) -> Needs:
             unaligned = {reason.subject for reason in why}
             found.append(
                 Interval(
-                    zone.floor(projection.level, start) if "start" in unaligned else start,
-                    zone.ceiling(projection.level, end) if "end" in unaligned else end,
+                    projection.zone.floor(projection.level, start) if "start" in unaligned else start,
+                    projection.zone.ceiling(projection.level, end) if "end" in unaligned else end,
                 )
             )
     for interval in sorted(found, key=lambda one: one.end - one.start):

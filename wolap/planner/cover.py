@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
+from wolap.model.crossing import Calendar
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
 from wolap.planner.cost import Part, Work, items_of, keys_of
-from wolap.planner.eligibility import Needs
+from wolap.planner.eligibility import Needs, crosses
 from wolap.planner.estimate import Estimate
 from wolap.planner.shelves import Stock, cheapest
 
@@ -29,10 +30,10 @@ _DEAR = 1e9
 
 def may_be_cut(needs: Needs, catalog: Catalog) -> bool:
     """Whether an end of the interval lies inside a bucket that is stored, or what is stored does not reach to it."""
-    zone, asked, span = needs.schema.zone, needs.asked, needs.span
+    asked, span = needs.asked, needs.span
     if asked.start >= asked.end:
         return False
-    for level in catalog.levels:
+    for level, zone in catalog.calendars:
         if asked.start > span.start and not zone.is_boundary(level, asked.start):
             return True
         if asked.end < span.end and not zone.is_boundary(level, asked.end):
@@ -58,13 +59,16 @@ def cover(needs: Needs, stock: Stock, size: Estimate, work: Work, *, avoids_fact
 def _servers(needs: Needs, stock: Stock, work: Work) -> list[Projection]:
     """What can serve a part: of those with the same buckets and coverage the cheapest. Metrics must merge, since a
     group may get rows of several parts."""
-    best: dict[tuple[str, Interval], tuple[float, Projection]] = {}
+    best: dict[tuple[Calendar, Interval], tuple[float, Projection]] = {}
     for shelf in stock.servers:
-        level = shelf.projections[0].level
-        if level is None or not shelf.merges:
+        first = shelf.projections[0]
+        if first.calendar is None or not shelf.merges:
+            continue
+        # Of another clock only the time counts that is held.
+        if crosses(first, needs, needs.asked.intersect(shelf.coverage)):
             continue
         spent, projections = cheapest([(shelf, shelf.rows_in(needs.asked))], work)
-        key = (level, shelf.coverage)
+        key = (first.calendar, shelf.coverage)
         if key not in best or spent < best[key][0]:
             best[key] = (spent, projections[0][0])
     return [projection for _, projection in best.values()]
@@ -72,7 +76,7 @@ def _servers(needs: Needs, stock: Stock, work: Work) -> list[Projection]:
 
 def _reach(projection: Projection, needs: Needs) -> Interval:
     """The longest stretch of the asked time that a projection has whole buckets for."""
-    zone, asked, span = needs.schema.zone, needs.asked, needs.span
+    zone, asked, span = projection.zone, needs.asked, needs.span
     assert projection.statistics is not None
     held = projection.statistics.coverage
     start, end = max(asked.start, held.start), min(asked.end, held.end)
@@ -134,7 +138,7 @@ def _is_cut(projection: Projection, cut: int, needs: Needs) -> bool:
     """Whether an instant is a boundary of a projection's buckets, or has no data on one side."""
     if projection.is_facts or projection.level is None or cut <= needs.span.start or cut >= needs.span.end:
         return True
-    return needs.schema.zone.is_boundary(projection.level, cut)
+    return projection.zone.is_boundary(projection.level, cut)
 
 
 def _to_the_ends(parts: Sequence[Part], needs: Needs) -> tuple[Part, ...]:

@@ -12,14 +12,27 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from wolap.model.aggregate import JOINT, Partial
-from wolap.model.interval import Interval, moment_text
+from wolap.model.crossing import Calendar, first_crossing, same_buckets
+from wolap.model.filter import Filter
+from wolap.model.interval import Interval, instant_of, moment_text
 from wolap.model.level import IDENTIFYING, common_level, nests
 from wolap.model.projection import Catalog, Projection
 from wolap.model.query import Query, interval_of
 from wolap.model.schema import Schema
 from wolap.planner.plan import Reason
 
-__all__ = ["RULES", "Needs", "is_timely", "may_answer", "needs_of", "offers", "reasons"]
+__all__ = [
+    "RULES",
+    "Needs",
+    "could_offer",
+    "crosses",
+    "is_fine_enough",
+    "is_timely",
+    "may_answer",
+    "needs_of",
+    "offers",
+    "reasons",
+]
 
 
 class Needs(NamedTuple):
@@ -51,6 +64,11 @@ class Needs(NamedTuple):
     pinned: frozenset[str]
     known: dict[Hashable, Any]
 
+    @property
+    def calendar(self) -> Calendar | None:
+        """How the groups of the report are cut by time; None where they are not."""
+        return None if self.level is None else (self.level, self.schema.zone)
+
 
 _NONE: frozenset[str] = frozenset()
 
@@ -64,7 +82,9 @@ def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
     if query.filters:
         filtered = frozenset([predicate.dimension for predicate in query.filters])
         pinned = frozenset(_pinned(query))
-    key = (query.path, query.include, metrics, filtered, pinned)
+    # What holds some facts only, or is too old, hangs on the members that are asked for, and on the age.
+    members = query.filters if catalog.has_filters else None
+    key = (query.path, query.include, metrics, filtered, pinned, members, query.fresh_since)
     report = catalog.reports.get(key)
     if report is None:
         if len(catalog.reports) >= _MOST_REPORTS:
@@ -114,9 +134,22 @@ def _group(projection: Projection, needs: Needs) -> Iterator[Reason]:
         yield Reason("dimension_missing", name, text, f"add {name} to {projection.name}")
 
 
+def _built_from(projection: Projection, needs: Needs) -> Iterator[Reason]:
+    """Rule 4: the filters of the report imply those of the projection, so that no fact it counts was left out."""
+    for own in projection.lacking(needs.query.filters) if projection.filters else ():
+        remedy = f"filter {own.dimension} by {'any but ' if own.exclude else ''}{_members(own)}"
+        yield Reason("build_filter_not_implied", own.dimension, f"holds {own} only", remedy)
+
+
+def _members(predicate: Filter) -> str:
+    return " or ".join(predicate.shown())
+
+
 def _filters(projection: Projection, needs: Needs) -> Iterator[Reason]:
-    """Rule 5: every filtered dimension is stored, or determined by one that is."""
-    for name in sorted(needs.filtered - projection.closure):
+    """Rule 5: every filtered dimension is stored, or determined by one that is; or the build has filtered it so."""
+    if needs.filtered <= projection.closure:
+        return
+    for name in sorted({one.dimension for one in projection.unanswered(needs.query.filters)}):
         text = f"filtered dimension missing: {name}"
         yield Reason("filter_dimension_missing", name, text, f"add {name} to {projection.name}")
 
@@ -137,12 +170,31 @@ def _level(projection: Projection, needs: Needs) -> Iterator[Reason]:
         yield Reason("level_not_nested", wanted, text, f"store {finer} in {projection.name}")
 
 
+def _zone(projection: Projection, needs: Needs) -> Iterator[Reason]:
+    """Rule 7: where the projection follows another clock, each boundary of the report's buckets is one of its own."""
+    crossing = _crossing(projection, needs, needs.asked)
+    if crossing is not None and projection.level is not None:
+        own, zone = projection.zone.name, needs.schema.zone
+        text = f"no {projection.level} of {own} begins at {moment_text(crossing, zone)} ({zone.name})"
+        yield Reason("zone_boundary", own, text, f"zone {zone.name} for {projection.name}")
+
+
+def _crossing(projection: Projection, needs: Needs, within: Interval) -> int | None:
+    """The first boundary of the report's buckets in an interval that is none of the projection's, where levels nest."""
+    if projection.zone is needs.schema.zone:
+        return None
+    wanted, stored = needs.calendar, projection.calendar
+    if wanted is None or stored is None or not nests(stored[0], wanted[0]):
+        return None
+    return first_crossing(wanted, stored, within)
+
+
 def _interval(projection: Projection, needs: Needs) -> Iterator[Reason]:
     """Rule 8: both ends are boundaries of stored buckets, or lie beyond the data on their side."""
-    schema, span = needs.schema, needs.span
+    schema, span, own = needs.schema, needs.span, projection.zone
     for name, instant, beyond, outward in (
-        ("start", needs.interval.start, needs.interval.start <= span.start, schema.zone.floor),
-        ("end", needs.interval.end, needs.interval.end >= span.end, schema.zone.ceiling),
+        ("start", needs.interval.start, needs.interval.start <= span.start, own.floor),
+        ("end", needs.interval.end, needs.interval.end >= span.end, own.ceiling),
     ):
         if beyond:
             continue
@@ -150,9 +202,9 @@ def _interval(projection: Projection, needs: Needs) -> Iterator[Reason]:
             shown = moment_text(instant, schema.zone)
             text = f"no time, so nothing can be cut at {name} {shown}"
             yield Reason("interval_unaligned", name, text, f"leave out {name}")
-        elif not schema.zone.is_boundary(projection.level, instant):
+        elif not own.is_boundary(projection.level, instant):
             shown = moment_text(instant, schema.zone)
-            text = f"{name} {shown} lies inside a {projection.level}"
+            text = f"{name} {shown} lies inside a {projection.level}{'' if own == schema.zone else f' of {own.name}'}"
             wider = moment_text(outward(projection.level, instant), schema.zone)
             yield Reason("interval_unaligned", name, text, f"widen the interval to {name} {wider}")
 
@@ -171,7 +223,7 @@ def _exact(projection: Projection, needs: Needs) -> Iterator[Reason]:
     for metric in needs.metrics:
         for partial in needs.schema.partials(metric):
             lonely = partial in projection.partials and partial not in projection.mergeable
-            if lonely and not _adds_up(projection, needs, partial):
+            if lonely and not (_adds_up(projection, needs, partial) and _cuts_alike(projection, needs, needs.asked)):
                 grain = "/".join(needs.query.group) or "totals"
                 text = f"{metric} cannot be merged ({partial}): needs exactly {grain}"
                 yield Reason("needs_exact_grain", metric, text, f"a projection {grain}")
@@ -179,6 +231,7 @@ def _exact(projection: Projection, needs: Needs) -> Iterator[Reason]:
 
 
 def _adds_up(projection: Projection, needs: Needs, partial: Partial) -> bool:
+    """Whether each group is one stored row, or several that have no value in common; if both are cut alike."""
     if projection.level != needs.level:
         return False
     if needs.level is not None and not IDENTIFYING.get(needs.level, frozenset({""})) <= needs.levels:
@@ -186,6 +239,12 @@ def _adds_up(projection: Projection, needs: Needs, partial: Partial) -> bool:
     kept = needs.schema.closure(needs.dimensions | needs.pinned)
     collapsed = frozenset(projection.dimensions) - kept
     return collapsed <= needs.schema.determined_by(partial)
+
+
+def _cuts_alike(projection: Projection, needs: Needs, within: Interval) -> bool:
+    """Whether a projection of the report's own level has its buckets, inside an interval."""
+    wanted, stored = needs.calendar, projection.calendar
+    return wanted is None or stored is None or same_buckets(wanted, stored, within)
 
 
 def _repeated(projection: Projection, needs: Needs) -> Iterator[Reason]:
@@ -212,33 +271,88 @@ def _built(projection: Projection, needs: Needs) -> Iterator[Reason]:
         yield Reason("not_built", projection.name, "declared, but not built", f"build {projection.name}")
 
 
+def _fresh(projection: Projection, needs: Needs) -> Iterator[Reason]:
+    """A budget of staleness: it was refreshed late enough, and that is known. Facts are what others lag behind."""
+    wanted = needs.query.fresh_since
+    if wanted is None or projection.statistics is None or projection.is_facts:
+        return
+    refreshed, zone = projection.statistics.refreshed, needs.schema.zone
+    since = instant_of(wanted, zone)
+    if refreshed is None:
+        found = "not known when it was refreshed"
+    elif (at := instant_of(refreshed, zone)) < since:
+        found = f"refreshed {moment_text(at, zone)}"
+    else:
+        return
+    yield Reason(
+        "stale", projection.name, f"{found}, asked for since {moment_text(since, zone)}", f"refresh {projection.name}"
+    )
+
+
 Rule = Callable[[Projection, Needs], Iterator[Reason]]
 
-RULES: tuple[Rule, ...] = (_group, _filters, _level, _stored, _exact, _repeated, _interval, _coverage, _built)
+RULES: tuple[Rule, ...] = (
+    _group,
+    _built_from,
+    _filters,
+    _level,
+    _zone,
+    _stored,
+    _exact,
+    _repeated,
+    _interval,
+    _coverage,
+    _built,
+    _fresh,
+)
 
-_INTERVAL_RULES: tuple[Rule, ...] = (_interval, _coverage)
-_TIME_RULES: tuple[Rule, ...] = (*_INTERVAL_RULES, _repeated)
-_METRIC_RULES: tuple[Rule, ...] = (_stored, _exact)
 # They object to nothing where all metrics are stored and merge, which one comparison of sets tells.
-_RULES_BUT_METRICS = tuple(rule for rule in RULES if rule not in (*_METRIC_RULES, _repeated))
+_METRIC_RULES: tuple[Rule, ...] = (_stored, _exact, _repeated)
+_RULES_BUT_METRICS = tuple(rule for rule in RULES if rule not in _METRIC_RULES)
+
+# What hangs on the interval.
+_CLOCK_RULES: tuple[Rule, ...] = (_zone, _interval, _coverage)
+_TIME_RULES: tuple[Rule, ...] = (*_CLOCK_RULES, _repeated, _exact)
+
+
+def _touches(projection: Projection, needs: Needs) -> bool:
+    """Whether rules 3 to 5 pass, without a reason."""
+    if not needs.dimensions <= projection.closure:
+        return False
+    if not projection.filters:
+        return needs.filtered <= projection.closure
+    asked = needs.query.filters
+    return not projection.lacking(asked) and not projection.unanswered(asked)
 
 
 def may_answer(projection: Projection, needs: Needs) -> bool:
-    """Whether no rule objects but, perhaps, one of time: what hangs on neither the bounds of the query nor its members.
-
-    It asks no rule whose answer one comparison of sets gives.
-    """
-    if not (needs.dimensions <= projection.closure and needs.filtered <= projection.closure):
+    """Whether no rule objects but, perhaps, one of time: what is the same for all queries for the report."""
+    if not _touches(projection, needs):
         return False
-    if not projection.merging.issuperset(needs.metrics) and _objects(_METRIC_RULES, projection, needs):
-        return False
-    return not _objects((_level, _built), projection, needs)
+    for name in needs.metrics if not projection.merging.issuperset(needs.metrics) else ():
+        if name not in projection.merging and not _is_exact(projection, needs, needs.schema.partials(name)):
+            return False
+    return not _objects((_level, _built, _fresh), projection, needs)
 
 
 def is_timely(projection: Projection, needs: Needs, merges: bool) -> bool:
-    """Whether no rule of time objects, of a projection whose metrics all merge or not. Of those, they ask for no more
-    than level and coverage."""
-    return not _objects(_INTERVAL_RULES if merges else _TIME_RULES, projection, needs)
+    """Whether no rule of time objects, of a projection whose metrics all merge or not. Of those that may answer, they
+    ask for no more than calendar and coverage."""
+    return not _objects(_CLOCK_RULES if merges else _TIME_RULES, projection, needs)
+
+
+def is_fine_enough(projection: Projection, needs: Needs) -> bool:
+    """Whether each group of the report has a stored row of its own, in the time that it covers without a crossing."""
+    if projection.statistics is None or not needs.dimensions <= projection.closure:
+        return False
+    if projection.filters and projection.lacking(needs.query.filters):
+        return False
+    return needs.level is None or (projection.level is not None and nests(projection.level, needs.level))
+
+
+def crosses(projection: Projection, needs: Needs, within: Interval) -> bool:
+    """Whether a group of the report begins inside a stored bucket, in an interval."""
+    return _crossing(projection, needs, within) is not None
 
 
 def _objects(rules: Iterable[Rule], projection: Projection, needs: Needs) -> bool:
@@ -255,20 +369,31 @@ def reasons(projection: Projection, needs: Needs) -> tuple[Reason, ...]:
 
 
 def offers(projection: Projection, needs: Needs) -> tuple[str, ...]:
-    """Those of the needed metrics that a projection can give for this report, by declarations alone (W21)."""
-    if not (needs.dimensions <= projection.closure and needs.filtered <= projection.closure):
+    """Those of the needed metrics that a projection can give for this report, by declarations alone (W21): whatever
+    the interval, so its clock has to fit wherever facts lie."""
+    if not _touches(projection, needs) or _crossing(projection, needs, needs.span) is not None:
         return ()
+    return _given(projection, needs)
+
+
+def could_offer(projection: Projection, needs: Needs) -> bool:
+    """Whether there are filters and an interval with which a projection could give a metric of this report (W4)."""
+    return needs.dimensions <= projection.closure and bool(_given(projection, needs))
+
+
+def _given(projection: Projection, needs: Needs) -> tuple[str, ...]:
     if any(True for _ in _level(projection, needs)):
         return ()
     return tuple(
         name
         for name in needs.metrics
-        if name in projection.merging or _is_exact(projection, needs, needs.schema.partials(name))
+        if name in projection.merging
+        or (_is_exact(projection, needs, needs.schema.partials(name)) and _cuts_alike(projection, needs, needs.span))
     )
 
 
 def _is_exact(projection: Projection, needs: Needs, partials: tuple[Partial, ...]) -> bool:
-    """Whether all partials are stored, and those that do not merge need not."""
+    """Whether all partials are stored, and those that do not merge need not, if both are cut alike."""
     return projection.level == needs.level and all(
         partial in projection.mergeable or (partial in projection.partials and _adds_up(projection, needs, partial))
         for partial in partials

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from wolap.model.aggregate import Partial
-from wolap.model.interval import EVERYTHING, Interval, moment_text
+from wolap.model.interval import EVERYTHING, Interval, instant_of, moment_text
 from wolap.model.query import Query
 from wolap.model.zone import Zone
 
@@ -27,11 +27,14 @@ REASONS = {
     "needs_exact_grain": "the metric cannot be merged, so only a projection of just this grain has it",
     "dimension_missing": "a dimension of the report is neither stored nor determined by one that is",
     "filter_dimension_missing": "a filtered dimension is neither stored nor determined by one that is",
+    "build_filter_not_implied": "it holds only the facts that pass a filter, and the report asks for others",
     "level_too_coarse": "the stored time buckets are larger than the report's",
     "level_not_nested": "the stored time buckets cross the ends of the report's",
+    "zone_boundary": "it follows another clock, on which a bucket of the report begins inside a stored one",
     "interval_unaligned": "the interval begins or ends inside a stored time bucket",
     "coverage_gap": "part of the interval is not stored",
     "not_built": "it is declared, but not built",
+    "stale": "it was not refreshed since the instant that the query names, or nobody knows when",
     "over_scan_cap": "more facts would be read than the cap allows",
     "over_row_cap": "more groups would come out than the cap allows",
     "over_memory": "more memory would be needed than the cap allows",
@@ -119,7 +122,9 @@ class Plan:
     def _head(self) -> str:
         group = "/".join(self.query.group) or "totals"
         filters = [str(predicate) for predicate in self.query.filters]
-        return " · ".join((group, ", ".join(self.metrics), *filters, self._interval()))
+        since = self.query.fresh_since
+        fresh = [] if since is None else [f"refreshed since {moment_text(instant_of(since, self.zone), self.zone)}"]
+        return " · ".join((group, ", ".join(self.metrics), *filters, self._interval(), *fresh))
 
     def _interval(self) -> str:
         return f"{_stretch(self.interval, self.zone)}{' (widened to what is stored)' if self.widened else ''}"

@@ -16,10 +16,9 @@ from math import inf
 from typing import TypeVar
 
 from wolap.model.interval import Interval
-from wolap.model.level import nests
 from wolap.model.projection import Catalog, Projection
 from wolap.planner.cost import Work, dense_rows, items_of
-from wolap.planner.eligibility import Needs, is_timely, may_answer, offers
+from wolap.planner.eligibility import Needs, crosses, is_fine_enough, is_timely, may_answer, offers
 
 __all__ = ["Served", "Shelf", "Stock", "cheapest", "offered_metrics", "stock_of"]
 
@@ -48,6 +47,10 @@ class Shelf:
         if last <= first:
             return [0] * len(self.projections)
         return [before[last] - before[first] for before in self.rows_before]
+
+    def measures(self, needs: Needs) -> bool:
+        """Whether no group of the report has less than a row of its own in the interval."""
+        return self.coverage.covers(needs.asked) and not crosses(self.projections[0], needs, needs.asked)
 
     def is_timely(self, needs: Needs) -> bool:
         """Whether no rule of time objects, so that each can answer alone."""
@@ -93,9 +96,8 @@ class Stock:
     def least_rows(self, needs: Needs, served: Iterable[tuple[Shelf, Sequence[int]]]) -> int:
         """The rows of the smallest projection that has a row at least for each group of the report, of the servers
         with theirs and of the measures; 0 if none is known."""
-        asked = needs.asked
-        rows = [min(many) for shelf, many in served if shelf.coverage.covers(asked)]
-        rows += [min(shelf.rows_in(asked)) for shelf in self.measures if shelf.coverage.covers(asked)]
+        rows = [min(many) for shelf, many in served if shelf.measures(needs)]
+        rows += [min(shelf.rows_in(needs.asked)) for shelf in self.measures if shelf.measures(needs)]
         return min(rows, default=0)
 
 
@@ -118,7 +120,7 @@ def _remembered(work: Callable[[Needs, Catalog], Found], needs: Needs, catalog: 
 
 
 def _stock(needs: Needs, catalog: Catalog) -> Stock:
-    fine = [projection for projection in catalog.projections if _is_fine_enough(projection, needs)]
+    fine = [projection for projection in catalog.projections if is_fine_enough(projection, needs)]
     right = {projection.name: may_answer(projection, needs) for projection in fine}
     servers = [projection for projection in fine if right[projection.name]]
     measures = [projection for projection in fine if not right[projection.name]]
@@ -133,13 +135,6 @@ def _offered(needs: Needs, catalog: Catalog) -> tuple[str, ...]:
     return best
 
 
-def _is_fine_enough(projection: Projection, needs: Needs) -> bool:
-    """Whether the groups of a report cannot be more than the rows of a built projection."""
-    if projection.statistics is None or not needs.dimensions <= projection.closure:
-        return False
-    return needs.level is None or (projection.level is not None and nests(projection.level, needs.level))
-
-
 def _shelves(projections: Iterable[Projection], needs: Needs) -> tuple[Shelf, ...]:
     shelves: dict[tuple[object, ...], list[Projection]] = {}
     for projection in projections:
@@ -147,7 +142,7 @@ def _shelves(projections: Iterable[Projection], needs: Needs) -> tuple[Shelf, ..
         assert statistics is not None
         merges = projection.merging.issuperset(needs.metrics)
         # Equal partitions are mostly the same ones, which is quicker seen than thousands of numbers are compared.
-        key = (projection.level, statistics.coverage, id(statistics.starts), merges)
+        key = (projection.calendar, statistics.coverage, id(statistics.starts), merges)
         shelves.setdefault(key, []).append(projection)
     return tuple(_shelf(alike, needs) for alike in shelves.values())
 
