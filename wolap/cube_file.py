@@ -35,6 +35,7 @@ Types = tuple[type, ...]
 TEXT: Types = (str,)
 TEXTS: Types = (list,)
 WHOLE: Types = (int,)
+NUMBER: Types = (float, int)
 SWITCH: Types = (bool,)
 TABLE: Types = (dict,)
 
@@ -71,7 +72,8 @@ TIME: dict[str, Types] = {
 }
 DIMENSION: dict[str, Types] = dict.fromkeys(("column", "parent", "null", "empty", "title", "description", "unit"), TEXT)
 METRIC_OPTIONS: dict[str, Types] = {"title": TEXT, "description": TEXT, "unit": TEXT, "determines": TEXTS}
-METRIC_OPTIONS |= {"population": SWITCH, "where": TABLE, "where_not": TABLE}
+METRIC_OPTIONS |= {"population": SWITCH, "where": TABLE, "where_not": TABLE, "keep": TEXT}
+METRIC_OPTIONS |= {"precision": WHOLE, "probability": NUMBER, "accuracy": NUMBER}
 METRIC: dict[str, Types] = {
     **{name: TEXT if one.has_expression else (str, list, bool) for name, one in AGGREGATES.items()},
     **METRIC_OPTIONS,
@@ -80,7 +82,7 @@ TREE: dict[str, Types] = {"paths": (str, list), "metrics": TEXTS, "audience": TE
 PROJECTION: dict[str, Types] = {"name": TEXT, "dimensions": (str, list), "metrics": TEXTS}
 CAPS: dict[str, Types] = {"groups": WHOLE, "facts": WHOLE, "memory": WHOLE}
 
-_TYPE_NAMES = {str: "text", list: "a list", int: "a whole number", bool: "true or false", dict: "a table"}
+_TYPE_NAMES = {str: "text", list: "a list", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
 
 
 @dataclass(frozen=True, slots=True)

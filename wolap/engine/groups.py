@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wolap.engine.columns import Values
+from wolap.engine.columns import Column, Values
 from wolap.model.aggregate import Partial
 
-__all__ = ["COUNTS", "MERGES", "Groups", "Halves", "PartialOverflow", "Places", "Series", "merge"]
+__all__ = ["COUNTS", "MERGES", "Groups", "Halves", "PartialOverflow", "Places", "Series", "merge", "order_of"]
 
 _LOW_HALF = 0xFFFF_FFFF
 _RANKS_MOST = 1 << 24
@@ -46,10 +46,12 @@ class PartialOverflow(ArithmeticError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """A value for each group; `valid` False where there is none."""
+    """A value for each group; `valid` False where there is none. Of collections the values are their sizes, and
+    `items` has them."""
 
     values: Values
     valid: np.ndarray | None = None
+    items: Column | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,13 +116,13 @@ def merge(parts: Sequence[Groups], functions: Sequence[Partial]) -> Groups:
     rises = len(keys) < 2 or bool((keys[1:] > keys[:-1]).all())
     if rises:
         return Groups(keys, parts[0].series) if len(parts) == 1 else _joined(parts, keys, slice(None), None, functions)
-    order = _order(keys)
+    order = order_of(keys)
     keys = keys[order]
     begins = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
     return _joined(parts, keys[begins], order, begins, functions)
 
 
-def _order(keys: np.ndarray) -> np.ndarray:
+def order_of(keys: np.ndarray) -> np.ndarray:
     """The stable order of keys: sorting key and position packed in one integer is faster than sorting positions."""
     bits = max(len(keys) - 1, 1).bit_length()
     least, most = int(keys.min()), int(keys.max())

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wolap.engine.collection import regroup
 from wolap.engine.groups import Groups, Places, merge
 from wolap.engine.joint import companions_of, join_groups
 from wolap.engine.keys import CodeDigit, pack
 from wolap.engine.source import Partials
-from wolap.model.aggregate import JOINT
+from wolap.model.aggregate import COLLECTIONS, JOINT
 
 __all__ = ["stitch"]
 
@@ -28,7 +29,8 @@ def stitch(parts: Sequence[Partials]) -> Partials:
     digits = [CodeDigit(column, int(column.max(initial=0)) + 1) for column in columns.values()]
     packed = pack(digits, 0, rows)
     keys = packed.build(0, rows, None)
-    plain = [partial for partial in parts[0].series if partial.function not in JOINT]
+    later = COLLECTIONS | JOINT.keys()
+    plain = [partial for partial in parts[0].series if partial.function not in later]
     keyed, begin = [], 0
     for part in parts:
         keyed.append((keys[begin : begin + part.rows], {partial: one for partial, (one, _) in part.series.items()}))
@@ -40,6 +42,9 @@ def stitch(parts: Sequence[Partials]) -> Partials:
         if partial.function in JOINT:
             rows_of = [(places.find(own), series[partial], companions_of(partial, series)) for own, series in keyed]
             known[partial] = join_groups(partial, rows_of, known, len(merged.keys))
+        elif partial.function in COLLECTIONS:
+            collected = [(places.find(own), series[partial]) for own, series in keyed]
+            known[partial] = regroup(partial.function, collected, len(merged.keys))
     dimensions = dict(zip(columns, packed.split(merged.keys), strict=True))
     typed = {partial: (known[partial], kind) for partial, (_, kind) in parts[0].series.items()}
     return Partials(dimensions, typed, len(merged.keys))
