@@ -82,7 +82,8 @@ TREE: dict[str, Types] = {"paths": (str, list), "metrics": TEXTS, "audience": TE
 PROJECTION: dict[str, Types] = {"name": TEXT, "dimensions": (str, list), "metrics": TEXTS}
 CAPS: dict[str, Types] = {"groups": WHOLE, "facts": WHOLE, "memory": WHOLE}
 
-_TYPE_NAMES = {str: "text", list: "a list", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
+_TYPE_NAMES: dict[type, str] = {str: "text", list: "a list", int: "a whole number", float: "a number"}
+_TYPE_NAMES |= {bool: "true or false", dict: "a table"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from hypothesis.strategies import DataObject
 from wolap import Cancelled, Cube, Dimension, MetricOverflow, Query, Schema, Time, Tree, mean, ratio, total
 from wolap.engine import collection, kernels
 from wolap.engine import groups as engine_groups
-from wolap.engine.columns import COUNT, Column
 from wolap.engine.collection import count_distinct
+from wolap.engine.columns import COUNT, Column
 from wolap.engine.groups import Groups, PartialOverflow, Series, merge
 from wolap.engine.kernels import KERNELS, choose_kernel
 from wolap.engine.keys import CodeDigit, TimeDigit, pack

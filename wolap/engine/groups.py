@@ -14,7 +14,7 @@ import numpy as np
 from wolap.engine.columns import Column, Values
 from wolap.model.aggregate import Partial
 
-__all__ = ["COUNTS", "MERGES", "Groups", "Halves", "PartialOverflow", "Places", "Series", "merge", "order_of"]
+__all__ = ["COUNTS", "MERGES", "Groups", "Halves", "PartialOverflow", "Places", "Series", "merge"]
 
 _LOW_HALF = 0xFFFF_FFFF
 _RANKS_MOST = 1 << 24
@@ -116,13 +116,13 @@ def merge(parts: Sequence[Groups], functions: Sequence[Partial]) -> Groups:
     rises = len(keys) < 2 or bool((keys[1:] > keys[:-1]).all())
     if rises:
         return Groups(keys, parts[0].series) if len(parts) == 1 else _joined(parts, keys, slice(None), None, functions)
-    order = order_of(keys)
+    order = _order(keys)
     keys = keys[order]
     begins = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
     return _joined(parts, keys[begins], order, begins, functions)
 
 
-def order_of(keys: np.ndarray) -> np.ndarray:
+def _order(keys: np.ndarray) -> np.ndarray:
     """The stable order of keys: sorting key and position packed in one integer is faster than sorting positions."""
     bits = max(len(keys) - 1, 1).bit_length()
     least, most = int(keys.min()), int(keys.max())

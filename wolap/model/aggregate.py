@@ -44,6 +44,7 @@ from wolap.model.filter import Filter, Values, metric_filters
 __all__ = [
     "AGGREGATES",
     "COLLECTIONS",
+    "COUNTED",
     "JOINT",
     "SETS",
     "Aggregate",
@@ -71,6 +72,8 @@ __all__ = [
 SETS = frozenset({"distinct"})
 # Partials that are a collection of items for each row, and merge item by item.
 COLLECTIONS = frozenset({"set", "registers", "buckets"})
+# Partials that are counted by their items: of those, facts keep one for each row.
+COUNTED = SETS | COLLECTIONS
 # Partials that are added up once others of the same input are merged, and which those are.
 JOINT: dict[str, tuple[str, ...]] = {"squares": ("sum", "count"), "opening": ("earliest",), "closing": ("latest",)}
 
@@ -244,9 +247,7 @@ def mean(column: str, **options: Unpack[Options]) -> Metric:
     return _metric("mean", column, options)
 
 
-def distinct(
-    column: str, *, determines: Sequence[str] = (), keep: str = "count", **options: Unpack[Options]
-) -> Metric:
+def distinct(column: str, *, determines: Sequence[str] = (), keep: str = "count", **options: Unpack[Options]) -> Metric:
     """The exact number of different values of a column.
 
     `keep="set"` makes projections store the values themselves, so that counts roll up to any grain; with "count" they

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import expm1, log1p
 
-from wolap.model.aggregate import JOINT
+from wolap.model.aggregate import JOINT, Partial
 from wolap.model.interval import Interval
 from wolap.model.level import nests
 from wolap.model.projection import Catalog, Projection
@@ -27,10 +27,12 @@ NANOSECONDS_PER_PIECE = 30_000.0
 NANOSECONDS_PER_BYTE = 0.15
 NANOSECONDS_PER_GROUP = 60.0
 BYTES_OF_NUMBER = 8
-# A set is merged by sorting: as dear as reading this many bytes a row.
+# What is counted by its items is merged by sorting them: each is as dear as reading this many bytes.
 BYTES_OF_SET = 160
 # What is joined to its group in a second pass builds the keys of its rows once more.
 BYTES_OF_JOINT = 200
+# An item that is merged, while pairs are sorted and narrowed.
+BYTES_OF_ITEM = 32
 # Blocks of rows, keys and values that any run holds at one time.
 BYTES_OF_BLOCKS = 8 << 20
 
@@ -121,19 +123,38 @@ def cost_of(parts: Iterable[Part], needs: Needs, groups: int, width: int) -> Cos
 
 
 def nanoseconds_per_row(projection: Projection, needs: Needs, width: int) -> float:
-    """What keeps a set is dearer to merge than a number; facts keep one for every distinct count."""
+    """What keeps items is dearer to merge than a number: facts keep one for each distinct count, stored collections
+    as many as were measured."""
+    spent = float(width)
     if needs.counted:
-        width += (BYTES_OF_SET - BYTES_OF_NUMBER) * len(needs.counted & projection.mergeable)
-    return width * NANOSECONDS_PER_BYTE
+        spent += sum(
+            BYTES_OF_SET * _items(projection, partial) - BYTES_OF_NUMBER
+            for partial in needs.counted & projection.mergeable
+        )
+    return spent * NANOSECONDS_PER_BYTE
+
+
+def _items(projection: Projection, partial: Partial) -> float:
+    """The items of a row."""
+    statistics = projection.statistics
+    if statistics is None or partial not in statistics.items:
+        return 1.0
+    return statistics.items[partial] / max(statistics.rows, 1)
 
 
 def memory_of(parts: Sequence[Part], needs: Needs, cost: Cost) -> int:
     """Bytes at the peak of a run: blocks, results twice (while they are put in order) and once more for every further
-    piece, sets of distinct values."""
+    piece, items that are counted or merged while they are put in order."""
     copies = len(parts) + 1
     result = cost.groups * BYTES_OF_NUMBER * (copies * len(needs.partials) + len(needs.query.group) * len(parts) + 2)
-    sets = any(needs.counted & part.projection.mergeable for part in parts)
-    return BYTES_OF_BLOCKS + result + (2 * cost.rows * BYTES_OF_NUMBER if sets else 0)
+    items = 0
+    for part in parts:
+        counted = needs.counted & part.projection.mergeable
+        if counted and part.projection.statistics is not None:
+            statistics = part.projection.statistics
+            read = statistics.rows_in(part.interval.intersect(needs.asked))
+            items += sum(statistics.items_in(partial, read) for partial in counted)
+    return BYTES_OF_BLOCKS + result + BYTES_OF_ITEM * items
 
 
 def _code_bytes(members: int) -> int:

@@ -8,9 +8,9 @@ measured statistics, and they err on one side only: what cannot be shown to be r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from wolap.model.aggregate import Partial
+from wolap.model.aggregate import COUNTED, Partial
 from wolap.model.interval import Interval, moment_text
 from wolap.model.level import IDENTIFYING, common_level, nests
 from wolap.model.projection import Catalog, Projection
@@ -28,7 +28,7 @@ class Needs:
     `levels` are the time dimensions of the report and `level` the coarsest that nests in all of them; `dimensions` the
     others; `filtered` those with a predicate and `pinned` those of them that are left with one member; `asked` the
     interval cut to where facts lie; `partials` what the metrics are finished from, each once, and `counted` those of
-    them that are distinct counts.
+    them that are counted by their items.
     """
 
     query: Query
@@ -62,7 +62,7 @@ def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
         schema,
         metrics,
         partials,
-        frozenset(partial for partial in partials if partial.function == "distinct"),
+        frozenset(partial for partial in partials if partial.function in COUNTED),
         group - levels,
         levels,
         common_level(levels),
@@ -88,10 +88,19 @@ def _stored(projection: Projection, needs: Needs) -> Iterator[Reason]:
     """Rules 1 and 11: every partial of every metric is there."""
     for metric in needs.metrics:
         for partial in needs.schema.partials(metric):
-            if partial not in projection.partials:
-                text = f"{metric} is missing ({partial} is not stored)"
-                yield Reason("metric_missing", metric, text, f"add {metric} to {projection.name}")
-                break
+            if partial in projection.partials:
+                continue
+            text, code = f"{metric} is missing ({partial} is not stored)", "metric_missing"
+            if partial.parameter is not None and (other := _coarser_or_finer(projection, partial)):
+                text, code = f"{metric} needs {partial}, and {other} is stored: they do not merge", "sketch_differs"
+            yield Reason(code, metric, text, f"add {metric} to {projection.name}")
+            break
+
+
+def _coarser_or_finer(projection: Projection, partial: Partial) -> str:
+    """The stored sketches that differ from a partial by their parameter alone."""
+    same = (one for one in projection.partials if replace(one, parameter=partial.parameter) == partial)
+    return " and ".join(sorted(map(str, same)))
 
 
 def _group(projection: Projection, needs: Needs) -> Iterator[Reason]:
