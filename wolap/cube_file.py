@@ -200,7 +200,7 @@ class _Reader:
                     Problem(own, f"{quote(key)} is no {what} here", f"{what}s are {nearest(key, allowed)}")
                 )
             elif not _fits(entry, allowed[key]):
-                possible = " or ".join(_TYPE_NAMES[kind] for kind in allowed[key])
+                possible = " or ".join(_TYPE_NAMES[kind] for kind in _named(allowed[key]))
                 self.problems.append(Problem(own, f"is {_describe(entry)}", possible))
             else:
                 kept[key] = entry
@@ -338,6 +338,11 @@ class _Reader:
 def _fits(value: object, kinds: Types) -> bool:
     # In Python a switch is a number as well; in a declaration it is not.
     return isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds)
+
+
+def _named(kinds: Types) -> Types:
+    """A whole number is a number."""
+    return tuple(kind for kind in kinds if kind is not int or float not in kinds)
 
 
 def _describe(value: object) -> str:

@@ -6,7 +6,8 @@ Merging rows is the same for every kind: put the pairs of (group, item) in order
 slot, which is the item without its lowest `rank_bits`.
 
     set         an item is the code of a value                      slot = item                 one is left
-    registers   an item is a register with a rank in its low bits   slot = register             the greatest is left
+    registers   an item is a register with a rank, of 1 or more,    slot = register             the greatest is left
+                in its low bits
     buckets     an item is the number of a bucket, with a count     slot = item                 counts are added
 
 Union, maximum and sum do not ask in which order or in how many steps they are taken, and are exact. So a collection

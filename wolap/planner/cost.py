@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import expm1, log1p
 
-from wolap.model.aggregate import JOINT, Partial
+from wolap.model.aggregate import JOINT, SETS, Partial
 from wolap.model.interval import Interval
 from wolap.model.level import nests
 from wolap.model.projection import Catalog, Projection
@@ -31,8 +31,8 @@ BYTES_OF_NUMBER = 8
 BYTES_OF_SET = 160
 # What is joined to its group in a second pass builds the keys of its rows once more.
 BYTES_OF_JOINT = 200
-# An item that is merged, while pairs are sorted and narrowed.
-BYTES_OF_ITEM = 32
+# A value that is only counted, and an item that is merged and kept, while pairs are put in order.
+BYTES_OF_VALUE, BYTES_OF_ITEM = 16, 28
 # Blocks of rows, keys and values that any run holds at one time.
 BYTES_OF_BLOCKS = 8 << 20
 
@@ -147,14 +147,17 @@ def memory_of(parts: Sequence[Part], needs: Needs, cost: Cost) -> int:
     piece, items that are counted or merged while they are put in order."""
     copies = len(parts) + 1
     result = cost.groups * BYTES_OF_NUMBER * (copies * len(needs.partials) + len(needs.query.group) * len(parts) + 2)
-    items = 0
+    merged = 0
     for part in parts:
         counted = needs.counted & part.projection.mergeable
         if counted and part.projection.statistics is not None:
             statistics = part.projection.statistics
             read = statistics.rows_in(part.interval.intersect(needs.asked))
-            items += sum(statistics.items_in(partial, read) for partial in counted)
-    return BYTES_OF_BLOCKS + result + BYTES_OF_ITEM * items
+            merged += sum(
+                statistics.items_in(partial, read) * (BYTES_OF_VALUE if partial.function in SETS else BYTES_OF_ITEM)
+                for partial in counted
+            )
+    return BYTES_OF_BLOCKS + result + merged
 
 
 def _code_bytes(members: int) -> int:
