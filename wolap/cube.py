@@ -19,13 +19,13 @@ import polars as pl
 import pyarrow as pa
 
 from wolap.engine.columns import from_int64
-from wolap.engine.execute import DimensionColumn, Report, execute
+from wolap.engine.execute import DimensionColumn, Report, execute, execute_sketches
 from wolap.engine.finish import MetricColumn
 from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts, needed_columns
 from wolap.engine.materialize import materialize
 from wolap.engine.source import MemorySource
-from wolap.errors import Problem, SchemaError
+from wolap.errors import Problem, QueryError, SchemaError, nearest, quote
 from wolap.model.interval import Interval
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import FACTS, Catalog, Projection, declare_facts, declare_projection
@@ -140,10 +140,25 @@ class Snapshot:
 
     def run(self, plan: Plan, cancel: Event | None = None) -> Result:
         """Runs a plan that this version has made."""
-        if plan.version != self.catalog.version:
-            raise ValueError("the plan was made by another version of the cube; plan and run by one snapshot")
+        self._check(plan)
         report = execute(plan, self.catalog.schema, self.sources, self.dictionaries, cancel)
         return Result(plan, report)
+
+    def sketches(self, plan: Plan, cancel: Event | None = None) -> pa.Table:
+        """The sketches of a plan that this version has made. See `Cube.sketches`."""
+        self._check(plan)
+        schema = self.catalog.schema
+        [name] = plan.metrics
+        if schema.metrics[name].function != "approximate_distinct":
+            known = [one for one, metric in schema.metrics.items() if metric.function == "approximate_distinct"]
+            raise QueryError(f"{quote(name)} has no sketch; metrics that have are {nearest(name, known)}")
+        report, images = execute_sketches(plan, schema, self.sources, self.dictionaries, cancel)
+        columns = {column.name: _decode(column) for column in report.dimensions}
+        return pa.table({**columns, name: images})
+
+    def _check(self, plan: Plan) -> None:
+        if plan.version != self.catalog.version:
+            raise ValueError("the plan was made by another version of the cube; plan and run by one snapshot")
 
 
 class Cube:
@@ -278,6 +293,15 @@ class Cube:
         """
         snapshot = self._snapshot
         return snapshot.run(snapshot.plan(query, principal), cancel)
+
+    def sketches(self, query: Query, metric: str, principal: Principal = EVERYONE) -> pa.Table:
+        """An approximate distinct count as sketches instead of numbers: the dimensions of the report, and a column of
+        the metric's name with an HLL_8 image of Apache DataSketches for each record, to be merged elsewhere.
+
+        Raises QueryError as `answer` does, and for a metric that has no sketch.
+        """
+        snapshot = self._snapshot
+        return snapshot.sketches(snapshot.plan(query.asking((metric,)), principal))
 
     def explain(self, query: Query, principal: Principal = EVERYONE) -> Plan:
         """The plan of a query with every candidate, its cost or all reasons against it. `print` it, or read its

@@ -22,7 +22,7 @@ items and not by its rows alone, since one stored row may have a million.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from wolap.engine.groups import Groups, Places, Series
 from wolap.engine.kernels import BLOCK, LARGE_BLOCK
 from wolap.engine.scan import Scan
 
-__all__ = ["RANK_BITS", "collect", "count_distinct", "regroup", "rows_of"]
+__all__ = ["RANK_BITS", "collect", "count_distinct", "regroup", "rows_of", "take"]
 
 # A rank is at most 63.
 RANK_BITS = 6
@@ -107,6 +107,13 @@ def regroup(function: str, parts: Sequence[tuple[np.ndarray, Series]], count: in
     return _series(_merged(KINDS[function], pairs, items, given[0][1], count))
 
 
+def take(column: Column, rows: np.ndarray) -> Column:
+    """These rows of a stored column, in their order."""
+    places, offsets = _chosen(column, rows)
+    counts = None if column.counts is None else column.counts[places]
+    return replace(column, values=_items(column)[places], offsets=offsets, counts=counts)
+
+
 def rows_of(column: Column) -> np.ndarray:
     """The number of the row that each item of a stored column belongs to."""
     assert column.offsets is not None
@@ -176,12 +183,19 @@ def _pairs_of(column: Column, start: int, stop: int, rows: np.ndarray | None, pl
         chosen = slice(int(column.offsets[start]), int(column.offsets[stop]))
         lengths = np.diff(column.offsets[start : stop + 1])
     else:
-        begins = column.offsets[rows].astype(np.int64)
-        lengths = column.offsets[rows + 1] - begins
-        ends = np.cumsum(lengths)
-        chosen = np.repeat(begins - (ends - lengths), lengths) + np.arange(ends[-1] if len(ends) else 0)
+        chosen, offsets = _chosen(column, rows)
+        lengths = np.diff(offsets)
     pairs: np.ndarray = np.repeat(places * (column.members or 0), lengths) + _items(column)[chosen]
     return pairs, None if column.counts is None else column.counts[chosen]
+
+
+def _chosen(column: Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the items of some rows stand, and where those of each begin among them."""
+    assert column.offsets is not None
+    begins = column.offsets[rows].astype(np.int64)
+    lengths = column.offsets[rows + 1] - begins
+    offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
+    return np.repeat(begins - offsets[:-1], lengths) + np.arange(offsets[-1]), offsets
 
 
 def _is_small(kind: Kind, slots: int, items: int) -> bool:

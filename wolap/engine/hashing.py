@@ -59,25 +59,30 @@ def _pointed(values: pa.Array) -> pa.Array:
 
 def murmur(content: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The hash of the bytes between each two of `begins`: two arrays of uint64."""
+    padded = np.concatenate((content, np.zeros(_LANE, np.uint8)))
+    # A number of eight bytes from every byte on.
+    numbers = np.ndarray(len(content) + _LANE // 2 + 1, "<u8", padded, strides=(1,))
     first, second = (np.empty(max(len(begins) - 1, 0), np.uint64) for _ in range(2))
     for start in range(0, len(first), _BLOCK):
         own = slice(start, start + _BLOCK)
-        first[own], second[own] = _hashed(content, begins[start : start + _BLOCK + 1])
+        first[own], second[own] = _hashed(numbers, begins[start : start + _BLOCK + 1])
     return first, second
 
 
-def _hashed(content: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _hashed(numbers: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     lengths = np.diff(begins)
     # The longest come first, so that those that still have a whole lane are a leading slice.
-    order = np.argsort(-lengths, kind="stable")
+    order = np.argsort(-(lengths // _LANE), kind="stable")
     starts, lengths = begins[:-1][order], lengths[order]
     one, other = np.full(len(order), _SEED), np.full(len(order), _SEED)
     lanes = lengths // _LANE
     for lane in range(int(lanes.max(initial=0))):
         active = int(np.count_nonzero(lanes > lane))
-        low, high = _lane(content, starts[:active] + lane * _LANE, None)
+        low, high = _lane(numbers, starts[:active] + lane * _LANE)
         one[:active], other[:active] = _mixed(one[:active], other[:active], low, high)
-    low, high = _lane(content, starts + lanes * _LANE, lengths % _LANE)
+    low, high = _lane(numbers, starts + lanes * _LANE)
+    left = lengths % _LANE
+    low, high = _shortened(low, left), _shortened(high, left - _LANE // 2)
     size = lengths.astype(np.uint64)
     one, other = one ^ _stirred(low), other ^ _stirred(high, second=True)
     one, other = _added(one ^ size, other ^ size)
@@ -87,18 +92,19 @@ def _hashed(content: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.nda
     return found[0], found[1]
 
 
-def _lane(content: np.ndarray, starts: np.ndarray, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Sixteen bytes from each start as two numbers; with lengths, that many and zeros."""
-    if not len(content):
-        return np.zeros(len(starts), np.uint64), np.zeros(len(starts), np.uint64)
-    within = np.arange(_LANE)
-    places = starts[:, None] + within
-    if lengths is None:
-        taken = content[places]
-    else:
-        taken = np.where(within < lengths[:, None], content[np.minimum(places, len(content) - 1)], np.uint8(0))
-    numbers = np.ascontiguousarray(taken).view("<u8").astype(np.uint64, copy=False)
-    return numbers[:, 0], numbers[:, 1]
+def _lane(numbers: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sixteen bytes from each start as two numbers."""
+    return numbers[starts].astype(np.uint64), numbers[starts + _LANE // 2].astype(np.uint64)
+
+
+def _shortened(numbers: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The first bytes of numbers, those behind as 0."""
+    kept = np.clip(lengths, 0, 8).astype(np.uint64) * np.uint64(8)
+    # No number can be shifted by all its bits at one go.
+    half = (np.uint64(64) - kept) // np.uint64(2)
+    rest = np.uint64(64) - kept - half
+    shortened: np.ndarray = numbers << half << rest >> half >> rest
+    return shortened
 
 
 def _turned(numbers: np.ndarray, bits: int) -> np.ndarray:
