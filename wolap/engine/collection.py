@@ -31,7 +31,7 @@ from wolap.engine.groups import Groups, Places, Series
 from wolap.engine.kernels import BLOCK, LARGE_BLOCK
 from wolap.engine.scan import Scan
 
-__all__ = ["RANK_BITS", "collect", "count_distinct", "regroup", "rows_of", "take"]
+__all__ = ["RANK_BITS", "blocks_of", "collect", "count_distinct", "regroup", "take"]
 
 # A rank is at most 63.
 RANK_BITS = 6
@@ -100,7 +100,7 @@ def regroup(function: str, parts: Sequence[tuple[np.ndarray, Series]], count: in
     def pairs(_: int) -> Iterator[Pairs]:
         for places, column in given:
             assert column.offsets is not None
-            for start, stop in _cuts(column.offsets):
+            for start, stop in blocks_of(column.offsets):
                 yield _pairs_of(column, start, stop, None, places[start:stop])
 
     items = sum(len(_items(column)) for _, column in given)
@@ -114,19 +114,13 @@ def take(column: Column, rows: np.ndarray) -> Column:
     return replace(column, values=_items(column)[places], offsets=offsets, counts=counts)
 
 
-def rows_of(column: Column) -> np.ndarray:
-    """The number of the row that each item of a stored column belongs to."""
-    assert column.offsets is not None
-    return np.repeat(np.arange(len(column.offsets) - 1), np.diff(column.offsets))
-
-
 def _items(column: Column) -> np.ndarray:
     assert column.values is not None
     return column.values
 
 
-def _cuts(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Ranges of rows that have up to a block of items, or are a single row."""
+def blocks_of(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ranges of rows that have up to a large block of items, or are a single row."""
     start, rows = 0, len(offsets) - 1
     while start < rows:
         limit = min(int(offsets[start]) + LARGE_BLOCK, int(offsets[-1]))
@@ -159,7 +153,7 @@ class _Reader:
             rows = np.arange(start, stop) if chosen is None else chosen + start
             lengths = np.asarray(self.column.offsets[rows + 1] - self.column.offsets[rows], np.int64)
             before = np.concatenate(([0], np.cumsum(lengths)))
-            for begin, end in _cuts(before):
+            for begin, end in blocks_of(before):
                 self.scan.heed()
                 own = None if chosen is None else rows[begin:end]
                 yield _pairs_of(self.column, start + begin, start + end, own, places[begin:end])

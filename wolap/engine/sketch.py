@@ -16,12 +16,13 @@ small sketches are (https://datasketches.apache.org/docs/HLL/HllSketches.html, H
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import log
 
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.collection import RANK_BITS, rows_of
+from wolap.engine.collection import RANK_BITS, blocks_of
 from wolap.engine.columns import Column
 from wolap.engine.hashing import hashes_of
 
@@ -67,10 +68,16 @@ def estimates(column: Column) -> np.ndarray:
     assert column.offsets is not None
     found = np.empty(len(column.offsets) - 1)
     registers = (column.members or 0) >> RANK_BITS
-    for start in range(0, len(found), _BLOCK):
-        stop = min(start + _BLOCK, len(found))
+    for start, stop in _blocks(column.offsets):
         found[start:stop] = _estimated(_multiplicities(column, start, stop, registers), registers)
     return found
+
+
+def _blocks(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ranges of rows that are few and have few items."""
+    for start, stop in blocks_of(offsets):
+        for begin in range(start, stop, _BLOCK):
+            yield begin, min(begin + _BLOCK, stop)
 
 
 def _multiplicities(column: Column, start: int, stop: int, registers: int) -> np.ndarray:
@@ -131,15 +138,17 @@ def to_images(column: Column) -> pa.Array:
     images = np.zeros((rows, size), np.uint8)
     precision = registers.bit_length() - 1
     images[:, :8] = (_PREAMBLE // 4, _VERSION, _FAMILY, precision, 0, _COMPACT | _OUT_OF_ORDER, 0, _HLL | _BYTES << 2)
-    for start in range(0, rows, _BLOCK):
-        own = slice(start, min(start + _BLOCK, rows))
-        counts = _multiplicities(column, start, own.stop, registers)
+    for start, stop in _blocks(column.offsets):
+        own = slice(start, stop)
+        counts = _multiplicities(column, start, stop, registers)
         # What the reader adds up: 2 ** -rank of all registers, those with large ranks apart; and the empty ones.
         powers = counts * 0.5 ** np.arange(_RANKS)
         sums = np.stack([powers[:, :32].sum(axis=1), powers[:, 32:].sum(axis=1)], axis=1)
         images[own, 16:32] = sums.astype("<f8").view(np.uint8)
         images[own, 32:36] = counts[:, :1].astype("<u4").view(np.uint8)
-    images[rows_of(column), _PREAMBLE + (column.values >> RANK_BITS)] = column.values & _GREATEST
+        items = column.values[int(column.offsets[start]) : int(column.offsets[stop])]
+        of_row = np.repeat(np.arange(start, stop), np.diff(column.offsets[start : stop + 1]))
+        images[of_row, _PREAMBLE + (items >> RANK_BITS)] = items & _GREATEST
     offsets = np.arange(rows + 1, dtype=np.int64) * size
     buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(images.tobytes())]
     return pa.Array.from_buffers(pa.large_binary(), rows, buffers)
