@@ -248,12 +248,15 @@ def _joined(kind: Kind, parts: list[Pairs]) -> Pairs:
 
 def _reduced(kind: Kind, pairs: np.ndarray, counts: np.ndarray | None) -> Pairs:
     """One pair for each slot, in rising order. The array is the caller's own: it is sorted in place."""
-    is_sorted = bool((pairs[1:] >= pairs[:-1]).all())
-    if counts is not None and not is_sorted:
-        pairs, counts = _sorted_together(pairs, counts)
-    elif not is_sorted:
+    slots = _slots(kind, pairs)
+    if bool((slots[1:] > slots[:-1]).all()):
+        # What is read from rows that stay apart.
+        return pairs, np.ones(len(pairs), np.int64) if kind.counted and counts is None else counts
+    if counts is None:
         pairs.sort()
-    slots = pairs >> pairs.dtype.type(kind.rank_bits) if kind.rank_bits else pairs
+    else:
+        pairs, counts = _sorted_together(pairs, counts)
+    slots = _slots(kind, pairs)
     # The last of those that share a slot has the greatest rank.
     is_last = np.empty(len(pairs), bool)
     is_last[-1:] = True
@@ -261,10 +264,12 @@ def _reduced(kind: Kind, pairs: np.ndarray, counts: np.ndarray | None) -> Pairs:
     if not kind.counted:
         return pairs[is_last], None
     ends = np.flatnonzero(is_last)
-    begins = np.concatenate((np.zeros(1, np.intp), ends[:-1] + 1))[: len(ends)]
-    if counts is None:
-        return pairs[ends], ends + 1 - begins
-    return pairs[ends], np.add.reduceat(counts, begins, dtype=np.int64) if len(ends) else counts
+    begins = np.concatenate((np.zeros(1, np.intp), ends[:-1] + 1))
+    return pairs[ends], ends + 1 - begins if counts is None else np.add.reduceat(counts, begins, dtype=np.int64)
+
+
+def _slots(kind: Kind, pairs: np.ndarray) -> np.ndarray:
+    return pairs >> pairs.dtype.type(kind.rank_bits) if kind.rank_bits else pairs
 
 
 def _sorted_together(pairs: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
