@@ -20,6 +20,7 @@ from wolap import (
     Query,
     QueryError,
     Schema,
+    SchemaError,
     Time,
     Tree,
     approximate_distinct,
@@ -129,13 +130,23 @@ def test_what_is_hashed_of_other_types() -> None:
     assert hashes_of(pa.array(["x", "a", "b"])[1:])[0].tolist() == of(["a", "b"], pa.string())
 
 
-@pytest.mark.parametrize("kept", [pa.decimal128(9, 2), pa.decimal128(38, 5), pa.decimal256(60, 2)])
+@pytest.mark.parametrize(
+    "kept", [pa.decimal128(9, 2), pa.decimal128(38, 5), pa.decimal256(60, 2), pa.decimal256(70, 38)]
+)
 def test_a_decimal_is_its_number_whatever_its_scale(kept: pa.DataType) -> None:
     numbers = [Decimal("1.50"), Decimal("10.00"), Decimal("0.00"), Decimal("-3.00")]
-    texts = pa.array(["1.5", "10", "0", "-3"])
-    assert hashes_of(pa.array(numbers, kept))[0].tolist() == hashes_of(texts)[0].tolist()
-    whole = pa.array([10, 0, -3], pa.decimal128(5, 0))
-    assert hashes_of(whole)[0].tolist() == hashes_of(texts)[0].tolist()[1:]
+    right = hashes_of(pa.array(numbers, pa.decimal128(5, 2)))
+    found = hashes_of(pa.array(["7", *map(str, numbers)]).cast(kept)[1:])
+    assert [half.tolist() for half in found] == [half.tolist() for half in right]
+    assert len(set(right[0].tolist())) == 4
+    tiny = [Decimal(f"1E-{place}") for place in range(1, 30)]
+    assert len(set(hashes_of(pa.array(tiny, pa.decimal128(38, 30)))[0].tolist())) == 29
+
+
+def test_a_decimal_of_too_many_digits_is_refused() -> None:
+    facts = pa.table({"k": ["a"], "x": pa.array([Decimal(10**45)], pa.decimal256(60, 2))})
+    with pytest.raises(SchemaError, match=r"metrics.m: column 'x' of type decimal256\(60, 2\) cannot be hashed"):
+        Cube(Schema("c", [Dimension("k")], {"m": approximate_distinct("x")}, [Tree.parse("k")]), facts)
 
 
 @pytest.mark.parametrize("precision", [4, 8, 12, 14])

@@ -66,7 +66,6 @@ def _mark_sum(table: np.ndarray, pairs: np.ndarray, counts: np.ndarray | None) -
 
 
 KINDS: dict[str, Kind] = {
-    "distinct": Kind(0, False, np.bool_, _mark_present),
     "set": Kind(0, False, np.bool_, _mark_present),
     "registers": Kind(RANK_BITS, False, np.uint8, _mark_greatest),
     "buckets": Kind(0, True, np.int64, _mark_sum),
@@ -83,7 +82,7 @@ def collect(scan: Scan, function: str, column: Column, groups: Groups) -> Series
 def count_distinct(scan: Scan, column: Column, groups: Groups) -> Series:
     """For each group the number of different items that its rows have. Raises Cancelled when told to stop."""
     reader, count, members = _Reader(scan, column, groups), len(groups.keys), column.members or 0
-    kind = KINDS["distinct"]
+    kind = KINDS["set"]
     if not count or not members:
         return Series(np.zeros(count, np.int64))
     if _is_small(kind, count * members, reader.items):

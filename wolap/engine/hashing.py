@@ -3,8 +3,8 @@
 MurmurHash3 for 64-bit machines, 128 bits (Austin Appleby, 2011, public domain), with the seed and the bytes of values
 that Apache DataSketches hashes, so that both make the same registers of the same values: of a text its UTF-8, of all
 else eight bytes, the lowest first. Whole numbers, booleans, days, and microseconds of times and durations are whole
-numbers of 64 bits; floats are those of IEEE, with one zero and one NaN. A decimal is the text of its number without
-zeros that say nothing, since its digits depend on the type of its column.
+numbers of 64 bits; floats are those of IEEE, with one zero and one NaN. Decimals, which the others do not have, are
+whole numbers of 256 bits with 38 digits behind the point, whatever the scale of their column.
 
 It is computed for all values at once, sixteen bytes a step. Each different value is hashed once, when facts are
 loaded.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 __all__ = ["hashes_of", "murmur"]
 
@@ -23,15 +22,19 @@ _FIRST = np.uint64(0x87C37B91114253D5)
 _SECOND = np.uint64(0x4CF5AD432745937F)
 _LANE = 16
 _BLOCK = 1 << 16
+_WIDE, _WIDTH = pa.decimal256(76, 38), 32
 
 
 def hashes_of(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Both halves of the hash of each value, as uint64; none may be null."""
+    """Both halves of the hash of each value, as uint64; none may be null.
+
+    Raises pa.ArrowInvalid for a decimal with more than 38 digits before or behind the point.
+    """
     kept, types = values.type, pa.types
     if types.is_decimal(kept):
-        # 1.50 and 1.5 are one number, whatever columns they are from.
-        values = pc.utf8_rtrim(pc.utf8_rtrim(pc.cast(_pointed(values), pa.large_string()), "0"), ".")
-        kept = values.type
+        wide = values.cast(_WIDE)
+        content = np.frombuffer(wide.buffers()[1], np.uint8)[wide.offset * _WIDTH : (wide.offset + len(wide)) * _WIDTH]
+        return murmur(content, np.arange(len(values) + 1, dtype=np.int64) * _WIDTH)
     if types.is_string(kept) or types.is_large_string(kept):
         texts = values.cast(pa.large_binary())
         _, offsets, data = texts.buffers()
@@ -47,14 +50,6 @@ def hashes_of(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         whole = values.cast(pa.int32()) if types.is_date32(kept) else values
         content = np.ascontiguousarray(whole.cast(pa.int64()).to_numpy(zero_copy_only=False)).view(np.uint8)
     return murmur(content, np.arange(len(values) + 1, dtype=np.int64) * 8)
-
-
-def _pointed(values: pa.Array) -> pa.Array:
-    """Decimals with a point, behind which zeros may be cut off."""
-    kept = values.type
-    if kept.scale > 0:
-        return values
-    return values.cast(pa.decimal128(38, 1) if kept.precision < 38 else pa.decimal256(kept.precision + 1, 1))
 
 
 def murmur(content: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

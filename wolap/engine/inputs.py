@@ -159,7 +159,11 @@ class Inputs:
         assert partial.parameter is not None
         values, slots = self._encoded(partial.column, metric)
         members = members_of(int(partial.parameter))
-        items = np.append(coupons(values, int(partial.parameter)), np.uint32(members))
+        try:
+            items = np.append(coupons(values, int(partial.parameter)), np.uint32(members))
+        except pa.ArrowInvalid as error:
+            found = f"column {quote(partial.column)} of type {values.type} cannot be hashed: {error}"
+            raise SchemaError([Problem(f"metrics.{metric}", found, "decimals of up to 38 digits")]) from None
         taken = items.astype(np.min_scalar_type(members))[slots]
         return Column(self._filtered(taken, members, partial), None, COUNT, members=members)
 
