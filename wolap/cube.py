@@ -24,8 +24,9 @@ from wolap.engine.finish import MetricColumn
 from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts, needed_columns
 from wolap.engine.materialize import materialize
+from wolap.engine.sketch import image_bytes
 from wolap.engine.source import MemorySource
-from wolap.errors import Problem, QueryError, SchemaError, nearest, quote
+from wolap.errors import Problem, QueryError, SchemaError, TooExpensive, nearest, quote
 from wolap.model.interval import Interval
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import FACTS, Catalog, Projection, declare_facts, declare_projection
@@ -140,25 +141,29 @@ class Snapshot:
 
     def run(self, plan: Plan, cancel: Event | None = None) -> Result:
         """Runs a plan that this version has made."""
-        self._check(plan)
+        if plan.version != self.catalog.version:
+            raise ValueError("the plan was made by another version of the cube; plan and run by one snapshot")
         report = execute(plan, self.catalog.schema, self.sources, self.dictionaries, cancel)
         return Result(plan, report)
 
-    def sketches(self, plan: Plan, cancel: Event | None = None) -> pa.Table:
-        """The sketches of a plan that this version has made. See `Cube.sketches`."""
-        self._check(plan)
+    def sketches(
+        self, query: Query, metric: str, principal: Principal = EVERYONE, cancel: Event | None = None
+    ) -> pa.Table:
+        """The sketches of an approximate distinct count. See `Cube.sketches`."""
         schema = self.catalog.schema
-        [name] = plan.metrics
-        if schema.metrics[name].function != "approximate_distinct":
-            known = [one for one, metric in schema.metrics.items() if metric.function == "approximate_distinct"]
-            raise QueryError(f"{quote(name)} has no sketch; metrics that have are {nearest(name, known)}")
+        plan = self.plan(query.asking((metric,)), principal)
+        [partial, *_] = schema.partials(metric)
+        if schema.metrics[metric].function != "approximate_distinct":
+            known = [name for name, one in schema.metrics.items() if one.function == "approximate_distinct"]
+            raise QueryError(f"{quote(metric)} has no sketch; metrics that have are {nearest(metric, known)}")
+        rows = plan.groups if query.limit is None else min(query.limit, plan.groups)
+        needed, cap = plan.memory + rows * image_bytes(partial), self.catalog.caps.stricter(principal.caps).memory
+        if cap is not None and needed > cap:
+            text = f"about {rows:,} sketches would need {needed:,} bytes of memory, the cap is {cap:,}"
+            raise TooExpensive(f"{text}; a lower limit or a shorter path needs less")
         report, images = execute_sketches(plan, schema, self.sources, self.dictionaries, cancel)
         columns = {column.name: _decode(column) for column in report.dimensions}
-        return pa.table({**columns, name: images})
-
-    def _check(self, plan: Plan) -> None:
-        if plan.version != self.catalog.version:
-            raise ValueError("the plan was made by another version of the cube; plan and run by one snapshot")
+        return pa.table({**columns, metric: images})
 
 
 class Cube:
@@ -294,14 +299,15 @@ class Cube:
         snapshot = self._snapshot
         return snapshot.run(snapshot.plan(query, principal), cancel)
 
-    def sketches(self, query: Query, metric: str, principal: Principal = EVERYONE) -> pa.Table:
+    def sketches(
+        self, query: Query, metric: str, principal: Principal = EVERYONE, *, cancel: Event | None = None
+    ) -> pa.Table:
         """An approximate distinct count as sketches instead of numbers: the dimensions of the report, and a column of
         the metric's name with an HLL_8 image of Apache DataSketches for each record, to be merged elsewhere.
 
-        Raises QueryError as `answer` does, and for a metric that has no sketch.
+        Raises as `answer` does, QueryError also for a metric that has no sketch.
         """
-        snapshot = self._snapshot
-        return snapshot.sketches(snapshot.plan(query.asking((metric,)), principal))
+        return self._snapshot.sketches(query, metric, principal, cancel)
 
     def explain(self, query: Query, principal: Principal = EVERYONE) -> Plan:
         """The plan of a query with every candidate, its cost or all reasons against it. `print` it, or read its

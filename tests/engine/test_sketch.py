@@ -14,14 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wolap import (
+    Caps,
     Cube,
     Dimension,
     Filter,
+    Principal,
     Query,
     QueryError,
     Schema,
     SchemaError,
     Time,
+    TooExpensive,
     Tree,
     approximate_distinct,
     count,
@@ -225,3 +228,7 @@ def test_sketches_of_a_report_merge_elsewhere(name: str) -> None:
     assert union.get_estimate() == pytest.approx(613, rel=0.1)
     with pytest.raises(QueryError, match=r"'rows' has no sketch; metrics that have are users"):
         cube.sketches(Query("year"), "rows")
+    capped = Principal(caps=Caps(memory=cube.explain(Query("year", metrics="users")).memory + 2 * (40 + 2048)))
+    assert len(cube.sketches(Query("year", limit=2), "users", capped)) == 2
+    with pytest.raises(TooExpensive, match=r"about 3 sketches would need [\d,]+ bytes of memory, the cap is"):
+        cube.sketches(Query("year", limit=3), "users", capped)

@@ -47,7 +47,7 @@ class Kind:
     """How items of one slot become one, and the table in which small spaces are marked."""
 
     rank_bits: int
-    counted: bool
+    has_counts: bool
     table: type[np.generic]
     mark: Callable[[np.ndarray, np.ndarray, np.ndarray | None], None]
 
@@ -212,7 +212,7 @@ def _merged(kind: Kind, pairs: Callable[[int], Iterator[Pairs]], items: int, col
         # Of truth values, which are looked through ten times as fast as numbers.
         found = np.flatnonzero(table != 0)
         amounts = table[found]
-        counts = amounts if kind.counted else None
+        counts = amounts if kind.has_counts else None
         if kind.rank_bits:
             found = found << kind.rank_bits | amounts
     else:
@@ -236,12 +236,12 @@ def _sorted(kind: Kind, pairs: Iterable[Pairs], size: int) -> Pairs:
             found = [_joined(kind, found)]
             waiting = len(found[0][0])
     if not found:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64) if kind.counted else None
+        return np.zeros(0, np.int64), np.zeros(0, np.int64) if kind.has_counts else None
     return found[0] if len(found) == 1 else _joined(kind, found)
 
 
 def _joined(kind: Kind, parts: list[Pairs]) -> Pairs:
-    counts = np.concatenate([one for _, one in parts if one is not None]) if kind.counted else None
+    counts = np.concatenate([one for _, one in parts if one is not None]) if kind.has_counts else None
     return _reduced(kind, np.concatenate([pairs for pairs, _ in parts]), counts)
 
 
@@ -250,7 +250,7 @@ def _reduced(kind: Kind, pairs: np.ndarray, counts: np.ndarray | None) -> Pairs:
     slots = _slots(kind, pairs)
     if bool((slots[1:] > slots[:-1]).all()):
         # What is read from rows that stay apart.
-        return pairs, np.ones(len(pairs), np.int64) if kind.counted and counts is None else counts
+        return pairs, np.ones(len(pairs), np.int64) if kind.has_counts and counts is None else counts
     if counts is None:
         pairs.sort()
     else:
@@ -260,7 +260,7 @@ def _reduced(kind: Kind, pairs: np.ndarray, counts: np.ndarray | None) -> Pairs:
     is_last = np.empty(len(pairs), bool)
     is_last[-1:] = True
     np.not_equal(slots[1:], slots[:-1], out=is_last[:-1])
-    if not kind.counted:
+    if not kind.has_counts:
         return pairs[is_last], None
     ends = np.flatnonzero(is_last)
     begins = np.concatenate((np.zeros(1, np.intp), ends[:-1] + 1))
@@ -291,9 +291,9 @@ def _bounds(pairs: np.ndarray, count: int, members: int) -> np.ndarray:
     return np.append(found, last).astype(np.int32 if last < 1 << 31 else np.int64)
 
 
-def _smallest(values: int) -> type[np.unsignedinteger]:
+def _smallest(values: int) -> np.dtype[np.unsignedinteger]:
     """The narrowest type for whole numbers below this."""
-    return next(kind for kind in (np.uint8, np.uint16, np.uint32, np.uint64) if values <= np.iinfo(kind).max + 1)
+    return np.min_scalar_type(max(values - 1, 0))
 
 
 def _series(column: Column) -> Series:

@@ -25,8 +25,9 @@ import pyarrow as pa
 from wolap.engine.collection import RANK_BITS, blocks_of
 from wolap.engine.columns import Column
 from wolap.engine.hashing import hashes_of
+from wolap.model.aggregate import Partial
 
-__all__ = ["coupons", "estimates", "from_image", "members_of", "to_images"]
+__all__ = ["coupons", "estimates", "from_image", "image_bytes", "members_of", "to_images"]
 
 _RANKS = 1 << RANK_BITS
 _GREATEST = _RANKS - 1
@@ -124,6 +125,11 @@ def _tau(share: np.ndarray) -> np.ndarray:
         if np.array_equal(less, total):
             return np.where((share == 0) | (share == 1), 0.0, total / 3.0)
         total = less
+
+
+def image_bytes(partial: Partial) -> int:
+    """How large the image of a row is."""
+    return _PREAMBLE + (1 << int(partial.parameter or 0))
 
 
 def to_images(column: Column) -> pa.Array:
