@@ -27,8 +27,8 @@ from wolap.cube_file import read_cube_file
 from wolap.errors import QueryError
 from wolap.planner.choose import every_plan
 from wolap.planner.cost import RATES, Part, cost_of, work_of
-from wolap.planner.eligibility import needs_of
 from wolap.planner.estimate import estimate
+from wolap.planner.needs import needs_of
 from wolap.planner.plan import Plan
 from wolap.planner.shelves import stock_of
 from wolap.verify import random_queries

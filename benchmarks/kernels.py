@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from wolap.engine.collection import count_distinct
 from wolap.engine.columns import COUNT, Column
-from wolap.engine.distinct import count_distinct
 from wolap.engine.kernels import KERNELS, choose_kernel
 from wolap.engine.keys import CodeDigit, Digit, TimeDigit, pack
 from wolap.engine.scan import Predicate, Scan

@@ -57,9 +57,19 @@ def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
             if metric.function == "variance"
             else found.round(mode="half_to_even").cast(pl.Int64).cast(dtype)
         )
+    if metric.function in {"quantile", "median"}:
+        probability = 0.5 if metric.probability is None else metric.probability
+        if dtype == pl.Duration:
+            return column.cast(pl.Int64).quantile(probability, "lower").cast(pl.Int64).cast(dtype)
+        return column.cast(pl.Float64).quantile(probability, "lower")
     total = pl.when(column.count() > 0).then(column.sum())
     if metric.function == "mean" and dtype == pl.Duration:
         return (total.cast(pl.Int64) / column.count()).round(mode="half_to_even").cast(pl.Int64).cast(dtype)
     found = {"count": column.count().cast(pl.Int128), "sum": total, "min": column.min(), "max": column.max()}
-    found |= {"mean": total.cast(pl.Float64) / column.count(), "distinct": column.drop_nulls().n_unique()}
+    found |= {
+        "mean": total.cast(pl.Float64) / column.count(),
+        "distinct": column.drop_nulls().n_unique().cast(pl.Int64),
+    }
+    # A few values take a register each.
+    found["approximate_distinct"] = found["distinct"]
     return found[metric.function]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cube_documents import document
 
-from wolap import Caps, Filter, Tree, count, distinct, maximum, ratio, total
+from wolap import Caps, Filter, Tree, approximate_distinct, count, distinct, maximum, median, quantile, ratio, total
 from wolap.apis import declaration_path
 from wolap.cube_file import CubeFile, read_cube_file
 from wolap.model.schema import Dimension, Time
@@ -74,6 +74,11 @@ priced = { count = "price" }
 all = { count = true, title = "All" }
 takings = { sum = "price", unit = "EUR" }
 customers = { distinct = "customer", determines = ["country"] }
+buyers = { distinct = "customer", keep = "set" }
+about = { approximate_distinct = "customer", precision = 10 }
+dear = { quantile = "price", probability = 0.9, accuracy = 0.02 }
+dearest = { quantile = "price", probability = 1, accuracy = 0.02 }
+usual = { median = "price", accuracy = 0.01, where = { country = "SE" } }
 each = { ratio = ["takings", "sales"] }
 
 [trees]
@@ -134,6 +139,11 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         "all": count(title="All"),
         "takings": total("price", unit="EUR"),
         "customers": distinct("customer", determines=["country"]),
+        "buyers": distinct("customer", keep="set"),
+        "about": approximate_distinct("customer", precision=10),
+        "dear": quantile("price", 0.9, accuracy=0.02),
+        "dearest": quantile("price", 1, accuracy=0.02),
+        "usual": median("price", where={"country": "SE"}),
         "each": ratio("takings", "sales"),
     }
     assert schema.trees == (

@@ -56,6 +56,18 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         ["metrics: is a whole number ('3'); a table"],
     ),
     "no metrics": (document(metrics=""), ["metrics: there are none; at least one, such as count()"]),
+    "options of sketches": (
+        document(
+            metrics='n = "count"\na = { approximate_distinct = "x", precision = 2.5 }\n'
+            'b = { quantile = "x" }\nc = { median = "x", accuracy = "1%" }\nd = { distinct = "x", keep = "sets" }'
+        ),
+        [
+            "metrics.a.precision: is a number ('2.5'); a whole number",
+            "metrics.c.accuracy: is the text '1%'; a number",
+            "metrics.b: quantile needs a probability; probability = 0.95",
+            "metrics.d.keep: 'sets' is none; one of count, set",
+        ],
+    ),
     "no trees": (document(trees=""), ["trees: there are none; at least one, or no report has an address"]),
     "time without column": (
         document(time='columns = "at"'),

@@ -13,7 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import projections, queries, worlds
 
-from wolap import Cube, Dimension, Query, Schema, Time, Tree, count, declare_projection, mean, total
+from wolap import (
+    Cube,
+    Dimension,
+    Query,
+    Schema,
+    Time,
+    Tree,
+    approximate_distinct,
+    count,
+    declare_projection,
+    distinct,
+    mean,
+    median,
+    total,
+)
 from wolap.command import commands
 from wolap.cube import Snapshot
 from wolap.verify import random_queries, verify
@@ -25,7 +39,14 @@ def sales() -> Cube:
     schema = Schema(
         "sales",
         [Dimension("country"), Dimension("kind")],
-        {"sales": count(), "amount": total("amount"), "average": mean("share")},
+        {
+            "sales": count(),
+            "amount": total("amount"),
+            "average": mean("share"),
+            "buyers": distinct("buyer", keep="set"),
+            "about": approximate_distinct("buyer", where_not={"kind": "k0"}),
+            "usual": median("share"),
+        },
         [Tree.parse("year\n  month\n    day\n      country\n        kind\ncountry\n  kind")],
         Time("at", ("year", "month", "day"), "Europe/Berlin"),
     )
@@ -37,6 +58,7 @@ def sales() -> Cube:
         "kind": pa.array([f"k{number}" for number in range(7)]).take(pa.array(rows % 7)),
         "amount": pa.array(random.integers(-100, 100, len(rows))),
         "share": pa.array(random.random(len(rows))),
+        "buyer": pa.array(random.integers(0, 900, len(rows))),
     }
     cube = Cube(schema, pa.table(facts))
     cube.materialize("year/month/country", "year/month/day/country/kind", "country/kind")
@@ -57,12 +79,34 @@ def broken(cube: Cube, name: str) -> Cube:
     return cube
 
 
+def without_items(cube: Cube, name: str, function: str) -> Cube:
+    """A stored collection has every other of its items taken for its neighbour."""
+    snapshot = cube.snapshot
+    source = snapshot.sources[name]
+    partial = next(one for one in source.layout.columns if one.function == function)
+    column = source.layout.columns[partial]
+    assert column.values is not None
+    values = column.values.copy()
+    values[::2] = np.minimum(values[::2] ^ 1, (column.members or 0) - 1)
+    columns = {**source.layout.columns, partial: replace(column, values=values)}
+    damaged = replace(source, layout=replace(source.layout, columns=columns))
+    cube._snapshot = Snapshot(snapshot.catalog, {**snapshot.sources, name: damaged}, snapshot.dictionaries)
+    return cube
+
+
 def test_a_right_cube_has_no_differences() -> None:
     cube = sales()
     verdict = verify(cube, random_queries(cube, 300, seed=1))
     assert verdict.differences == ()
     assert verdict.queries == 300
     assert verdict.plans > 450  # most queries have more than one plan
+
+
+@pytest.mark.parametrize("function", ["set", "registers", "buckets"])
+def test_wrong_items_are_found(function: str) -> None:
+    cube = without_items(sales(), "year/month/country", function)
+    verdict = verify(cube, random_queries(cube, 300, seed=1))
+    assert {names for one in verdict.differences for names in (one.one, one.other)} >= {("year/month/country",)}
 
 
 @pytest.mark.parametrize("name", ["year/month/country", "year/month/day/country/kind", "country/kind"])

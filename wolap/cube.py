@@ -19,14 +19,15 @@ import polars as pl
 import pyarrow as pa
 
 from wolap.engine.columns import from_int64
-from wolap.engine.execute import DimensionColumn, Report, execute
+from wolap.engine.execute import DimensionColumn, Report, execute, execute_sketches
 from wolap.engine.finish import MetricColumn
 from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts, needed_columns
 from wolap.engine.materialize import materialize
 from wolap.engine.members import shares_of
+from wolap.engine.sketch import image_bytes
 from wolap.engine.source import MemorySource
-from wolap.errors import Problem, SchemaError, quote
+from wolap.errors import Problem, QueryError, SchemaError, TooExpensive, nearest, quote
 from wolap.model.interval import Interval
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import FACTS, Catalog, Projection, declare_facts, declare_projection
@@ -145,6 +146,25 @@ class Snapshot:
             raise ValueError("the plan was made by another version of the cube; plan and run by one snapshot")
         report = execute(plan, self.catalog.schema, self.sources, self.dictionaries, cancel)
         return Result(plan, report)
+
+    def sketches(
+        self, query: Query, metric: str, principal: Principal = EVERYONE, cancel: Event | None = None
+    ) -> pa.Table:
+        """The sketches of an approximate distinct count. See `Cube.sketches`."""
+        schema = self.catalog.schema
+        plan = self.plan(query.asking((metric,)), principal)
+        [partial, *_] = schema.partials(metric)
+        if schema.metrics[metric].function != "approximate_distinct":
+            known = [name for name, one in schema.metrics.items() if one.function == "approximate_distinct"]
+            raise QueryError(f"{quote(metric)} has no sketch; metrics that have are {nearest(metric, known)}")
+        rows = plan.groups if query.limit is None else min(query.limit, plan.groups)
+        needed, cap = plan.memory + rows * image_bytes(partial), self.catalog.caps.stricter(principal.caps).memory
+        if cap is not None and needed > cap:
+            text = f"about {rows:,} sketches would need {needed:,} bytes of memory, the cap is {cap:,}"
+            raise TooExpensive(f"{text}; a lower limit or a shorter path needs less")
+        report, images = execute_sketches(plan, schema, self.sources, self.dictionaries, cancel)
+        columns = {column.name: _decode(column) for column in report.dimensions}
+        return pa.table({**columns, metric: images})
 
 
 class Cube:
@@ -298,6 +318,16 @@ class Cube:
         """
         snapshot = self._snapshot
         return snapshot.run(snapshot.plan(query, principal), cancel)
+
+    def sketches(
+        self, query: Query, metric: str, principal: Principal = EVERYONE, *, cancel: Event | None = None
+    ) -> pa.Table:
+        """An approximate distinct count as sketches instead of numbers: the dimensions of the report, and a column of
+        the metric's name with an HLL_8 image of Apache DataSketches for each record, to be merged elsewhere.
+
+        Raises as `answer` does, QueryError also for a metric that has no sketch.
+        """
+        return self._snapshot.sketches(query, metric, principal, cancel)
 
     def explain(self, query: Query, principal: Principal = EVERYONE) -> Plan:
         """The plan of a query with every candidate, its cost or all reasons against it. `print` it, or read its

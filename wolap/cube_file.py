@@ -35,6 +35,7 @@ Types = tuple[type, ...]
 TEXT: Types = (str,)
 TEXTS: Types = (list,)
 WHOLE: Types = (int,)
+NUMBER: Types = (float, int)
 SWITCH: Types = (bool,)
 TABLE: Types = (dict,)
 
@@ -71,7 +72,8 @@ TIME: dict[str, Types] = {
 }
 DIMENSION: dict[str, Types] = dict.fromkeys(("column", "parent", "null", "empty", "title", "description", "unit"), TEXT)
 METRIC_OPTIONS: dict[str, Types] = {"title": TEXT, "description": TEXT, "unit": TEXT, "determines": TEXTS}
-METRIC_OPTIONS |= {"population": SWITCH, "where": TABLE, "where_not": TABLE}
+METRIC_OPTIONS |= {"population": SWITCH, "where": TABLE, "where_not": TABLE, "keep": TEXT}
+METRIC_OPTIONS |= {"precision": WHOLE, "probability": NUMBER, "accuracy": NUMBER}
 METRIC: dict[str, Types] = {
     **{name: TEXT if one.has_expression else (str, list, bool) for name, one in AGGREGATES.items()},
     **METRIC_OPTIONS,
@@ -81,7 +83,8 @@ PROJECTION: dict[str, Types] = {"name": TEXT, "dimensions": (str, list), "metric
 PROJECTION |= {"where": TABLE, "where_not": TABLE}
 CAPS: dict[str, Types] = {"groups": WHOLE, "facts": WHOLE, "memory": WHOLE}
 
-_TYPE_NAMES = {str: "text", list: "a list", int: "a whole number", bool: "true or false", dict: "a table"}
+_TYPE_NAMES: dict[type, str] = {str: "text", list: "a list", int: "a whole number", float: "a number"}
+_TYPE_NAMES |= {bool: "true or false", dict: "a table"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,7 @@ class _Reader:
                     Problem(own, f"{quote(key)} is no {what} here", f"{what}s are {nearest(key, allowed)}")
                 )
             elif not _fits(entry, allowed[key]):
-                possible = " or ".join(_TYPE_NAMES[kind] for kind in allowed[key])
+                possible = " or ".join(_TYPE_NAMES[kind] for kind in _named(allowed[key]))
                 self.problems.append(Problem(own, f"is {_describe(entry)}", possible))
             else:
                 kept[key] = entry
@@ -347,6 +350,11 @@ class _Reader:
 def _fits(value: object, kinds: Types) -> bool:
     # In Python a switch is a number as well; in a declaration it is not.
     return isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds)
+
+
+def _named(kinds: Types) -> Types:
+    """A whole number is a number."""
+    return tuple(kind for kind in kinds if kind is not int or float not in kinds)
 
 
 def _describe(value: object) -> str:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from wolap import Cancelled, Cube, Dimension, MetricOverflow, Query, Schema, Time, Tree, mean, ratio, total
-from wolap.engine import distinct, kernels
+from wolap.engine import collection, kernels
 from wolap.engine import groups as engine_groups
+from wolap.engine.collection import count_distinct
 from wolap.engine.columns import COUNT, Column
-from wolap.engine.distinct import count_distinct
 from wolap.engine.groups import Groups, PartialOverflow, Series, merge
 from wolap.engine.kernels import KERNELS, choose_kernel
 from wolap.engine.keys import CodeDigit, TimeDigit, pack
@@ -31,7 +31,7 @@ INT64 = np.iinfo(np.int64)
 @pytest.fixture(params=BLOCKS, ids=str)
 def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of another size."""
-    for module in (kernels, distinct):
+    for module in (kernels, collection):
         monkeypatch.setattr(module, "BLOCK", request.param[0])
         monkeypatch.setattr(module, "LARGE_BLOCK", request.param[1])
 
@@ -238,7 +238,7 @@ def _run_distinct(scan: Scan, asked: list[tuple[Partial, Column]]) -> None:
 @pytest.mark.parametrize("name", [*KERNEL, "distinct"])
 @pytest.mark.parametrize("calls", [0, 1, 3])
 def test_a_kernel_stops_within_a_block(name: str, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (kernels, distinct):
+    for module in (kernels, collection):
         monkeypatch.setattr(module, "BLOCK", 2)
         monkeypatch.setattr(module, "LARGE_BLOCK", 2)
     digits = {"totals": [], "runs": [by_time(list(range(20)), 20)]}.get(name, [by_code([0] * 20, 1)])
@@ -256,7 +256,7 @@ def test_a_kernel_stops_within_a_block(name: str, calls: int, monkeypatch: pytes
 def test_distinct_counts_differ_in_no_way_of_counting(
     marks_most: int, ranks_most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distinct, "_MARKS_MOST", marks_most)
+    monkeypatch.setattr(collection, "_TABLE_BYTES_MOST", marks_most)
     monkeypatch.setattr(engine_groups, "_RANKS_MOST", ranks_most)
 
     @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=40))

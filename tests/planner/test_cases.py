@@ -11,6 +11,7 @@ import pytest
 
 from wolap.errors import NoAnswer, TooExpensive
 from wolap.model.aggregate import (
+    approximate_distinct,
     count,
     derived,
     distinct,
@@ -18,7 +19,9 @@ from wolap.model.aggregate import (
     last,
     maximum,
     mean,
+    median,
     minimum,
+    quantile,
     ratio,
     standard_deviation,
     total,
@@ -33,7 +36,8 @@ from wolap.model.schema import Dimension, Schema, Time
 from wolap.model.tree import Tree
 from wolap.model.zone import DAY
 from wolap.planner.choose import plan_query
-from wolap.planner.eligibility import needs_of, reasons
+from wolap.planner.eligibility import reasons
+from wolap.planner.needs import needs_of
 from wolap.planner.plan import REASONS, Plan
 
 DIMENSIONS = [
@@ -53,6 +57,12 @@ METRICS = {
     "average": mean("lines"),
     "authors": distinct("author"),
     "customers": distinct("customer", determines=["city"]),
+    "authors_kept": distinct("author", keep="set"),
+    "authors_about": approximate_distinct("author"),
+    "authors_finer": approximate_distinct("author", precision=14),
+    "middle": median("lines"),
+    "highest": quantile("lines", 0.99),
+    "nearer": quantile("lines", 0.99, accuracy=0.001),
     "failed": count(where={"folder": "failed"}),
     "failed_too": count(where={"folder": ["failed"]}),
     "not_failed": count(where_not={"folder": "failed"}),

@@ -15,8 +15,8 @@ from wolap.engine import kernels
 from wolap.engine.members import shares_of
 from wolap.planner import cost
 from wolap.planner.choose import every_plan
-from wolap.planner.eligibility import needs_of
 from wolap.planner.estimate import estimate
+from wolap.planner.needs import needs_of
 
 MEMBERS = st.sampled_from(["a", "b", "c", "", None])
 

@@ -26,7 +26,8 @@ from wolap.model.schema import Dimension, Schema, Time
 from wolap.model.tree import Tree
 from wolap.model.zone import DAY, HOUR, MINUTE, to_datetime
 from wolap.planner.choose import plan_query
-from wolap.planner.eligibility import needs_of, reasons
+from wolap.planner.eligibility import reasons
+from wolap.planner.needs import needs_of
 from wolap.planner.shelves import stock_of
 
 ALL_LEVELS = ("year", "quarter", "month", "week", "day", "hour")

@@ -27,8 +27,11 @@ class Column:
     """One partial of a layout, a value for each row.
 
     `values` None stands for a 1 in every row. `valid` None means no nulls; where it is False the value is 0 and
-    counts as none. `type` is the Arrow type of what comes out. `low` and `high` bound whole numbers. `members` is set
-    for a column that keeps what is counted (codes below that number; others are null), to be merged as sets.
+    counts as none. `type` is the Arrow type of what comes out. `low` and `high` bound whole numbers.
+
+    `members` is set for a column of collections (`engine/collection.py`): `values` are then items below that number,
+    one for each row (those not below are none), or with `offsets` those of row i from offsets[i] to offsets[i + 1];
+    `counts` tells how often each occurs where it is not once, `shown` what each of the members stands for.
     """
 
     values: Values | None
@@ -37,6 +40,9 @@ class Column:
     low: int = 0
     high: int = 1
     members: int | None = None
+    offsets: np.ndarray | None = None
+    counts: np.ndarray | None = None
+    shown: np.ndarray | None = None
 
     @property
     def is_float(self) -> bool:
@@ -46,7 +52,8 @@ class Column:
     @property
     def bytes(self) -> int:
         """Bytes in memory."""
-        return sum(part.nbytes for part in (self.values, self.valid) if part is not None)
+        parts = (self.values, self.valid, self.offsets, self.counts)
+        return sum(part.nbytes for part in parts if part is not None)
 
 
 def is_clock(kept: pa.DataType) -> bool:
@@ -63,11 +70,11 @@ def read_numbers(column: pa.ChunkedArray, partial: Partial, place: str) -> Colum
     if types.is_dictionary(kept):
         column, kept = column.cast(kept.value_type), kept.value_type
     name = quote(partial.column or "")
-    if is_clock(kept) and partial.function not in ("min", "max"):
-        raise SchemaError([Problem(place, f"column {name} has type {kept}, which has no sum", "min or max")])
+    asked = {"min": "min", "max": "max", "buckets": "quantile"}.get(partial.function, "sum")
+    if is_clock(kept) and asked not in ("min", "max"):
+        raise SchemaError([Problem(place, f"column {name} has type {kept}, which has no {asked}", "min or max")])
     is_number = types.is_integer(kept) or types.is_decimal(kept) or types.is_boolean(kept) or types.is_duration(kept)
     if not (is_number or is_clock(kept) or types.is_floating(kept) or types.is_null(kept)):
-        asked = partial.function if partial.function in ("min", "max") else "sum"
         found = f"column {name} has type {kept}, which has no {asked}"
         possible = "a column of numbers, booleans or durations; for min and max also of dates or timestamps"
         raise SchemaError([Problem(place, found, possible)])

@@ -9,18 +9,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Event
 
+import numpy as np
+import pyarrow as pa
+
+from wolap.engine.collection import take
+from wolap.engine.columns import COUNT
 from wolap.engine.finish import MetricColumn, finish_metrics
 from wolap.engine.groups import PartialOverflow
 from wolap.engine.layout import Dictionaries
 from wolap.engine.order import DimensionColumn, record_order
-from wolap.engine.source import Source
+from wolap.engine.sketch import to_images
+from wolap.engine.source import Partials, Source
 from wolap.engine.stitch import stitch
 from wolap.errors import MetricOverflow
 from wolap.model.aggregate import Partial
 from wolap.model.schema import Schema
 from wolap.planner.plan import Plan
 
-__all__ = ["DimensionColumn", "Report", "execute", "overflow_of"]
+__all__ = ["DimensionColumn", "Report", "execute", "execute_sketches", "overflow_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,12 +52,42 @@ def execute(
     cancel: Event | None = None,
 ) -> Report:
     """Runs a plan on the sources that it names. Raises MetricOverflow, naming the metric, and Cancelled."""
-    query = plan.query
+    found = _partials(plan, schema, sources, cancel)
+    return _report(plan, schema, found, dictionaries, finish_metrics(schema, plan.metrics, found.series))
+
+
+def execute_sketches(
+    plan: Plan,
+    schema: Schema,
+    sources: Mapping[str, Source],
+    dictionaries: Dictionaries,
+    cancel: Event | None = None,
+) -> tuple[Report, pa.Array]:
+    """Runs a plan for one approximate distinct count: the report, and the image of the sketch of each of its records.
+
+    Raises Cancelled.
+    """
+    found = _partials(plan, schema, sources, cancel)
+    [(series, _)] = found.series.values()
+    assert series.items is not None
+    place = MetricColumn("", np.arange(found.rows), None, COUNT)
+    report = _report(plan, schema, found, dictionaries, [*finish_metrics(schema, plan.metrics, found.series), place])
+    *metrics, place = report.metrics
+    return replace(report, metrics=tuple(metrics)), to_images(take(series.items, place.values))
+
+
+def _partials(plan: Plan, schema: Schema, sources: Mapping[str, Source], cancel: Event | None) -> Partials:
     try:
-        found = stitch([sources[piece.projection].partials(query, piece, cancel) for piece in plan.pieces])
+        return stitch([sources[piece.projection].partials(plan.query, piece, cancel) for piece in plan.pieces])
     except PartialOverflow as error:
         raise overflow_of(schema, plan.metrics, error.partial) from None
-    metrics = finish_metrics(schema, plan.metrics, found.series)
+
+
+def _report(
+    plan: Plan, schema: Schema, found: Partials, dictionaries: Dictionaries, metrics: list[MetricColumn]
+) -> Report:
+    """All columns in order, and cut."""
+    query = plan.query
     dimensions = [
         DimensionColumn(name, codes, dictionaries.members.get(name)) for name, codes in found.dimensions.items()
     ]

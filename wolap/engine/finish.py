@@ -11,12 +11,17 @@ import pyarrow as pa
 from wolap.engine.arithmetic import FLOAT, MetricColumn, Unfit, as_floats, evaluate, quotient, unit_of
 from wolap.engine.columns import is_clock
 from wolap.engine.groups import Series
+from wolap.engine.histogram import quantiles
+from wolap.engine.sketch import estimates
 from wolap.errors import MetricOverflow, quote
 from wolap.model.aggregate import AGGREGATES, Metric, Partial
 from wolap.model.expression import read_expression
 from wolap.model.schema import Schema
 
 __all__ = ["MetricColumn", "as_floats", "finish_metrics", "unfit_metrics"]
+
+# The probability of a median.
+_MIDDLE = 0.5
 
 Merged = Mapping[Partial, tuple[Series, pa.DataType]]
 
@@ -63,6 +68,18 @@ class _Finished:
     def same(self, name: str, metric: Metric) -> MetricColumn:
         return _plain(name, *self.merged[metric.partials[0]])
 
+    def estimate(self, name: str, metric: Metric) -> MetricColumn:
+        """Rounded to a whole number, as what it estimates is one."""
+        series, output = self.merged[metric.partials[0]]
+        found = series.values if series.items is None else np.rint(estimates(series.items)).astype(np.int64)
+        return MetricColumn(name, found, None, output)
+
+    def quantile(self, name: str, metric: Metric) -> MetricColumn:
+        series, output = self.merged[metric.partials[0]]
+        if series.items is not None:
+            series = quantiles(series.items, _MIDDLE if metric.probability is None else metric.probability)
+        return _plain(name, series, output)
+
     def quotient(self, name: str, metric: Metric) -> MetricColumn:
         if not metric.operands:
             above, below = (_plain(name, *self.merged[partial]) for partial in metric.partials[:2])
@@ -103,6 +120,8 @@ class _Finished:
 # What a metric is, of its partials or of its operands.
 FINISHES: dict[str, Callable[[_Finished, str, Metric], MetricColumn]] = {
     "same": _Finished.same,
+    "estimate": _Finished.estimate,
+    "quantile": _Finished.quantile,
     "quotient": _Finished.quotient,
     "expression": _Finished.expression,
     "variance": _Finished.variance,

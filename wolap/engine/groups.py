@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wolap.engine.columns import Values
+from wolap.engine.columns import Column, Values
 from wolap.model.aggregate import Partial
 
 __all__ = ["COUNTS", "MERGES", "Groups", "Halves", "PartialOverflow", "Places", "Series", "merge"]
@@ -46,10 +46,12 @@ class PartialOverflow(ArithmeticError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """A value for each group; `valid` False where there is none."""
+    """A value for each group; `valid` False where there is none. Of collections the values are their sizes, and
+    `items` has them."""
 
     values: Values
     valid: np.ndarray | None = None
+    items: Column | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.arithmetic import FLOAT, Unfit, product
+from wolap.engine.arithmetic import FLOAT, Unfit, product, unit_of
 from wolap.engine.columns import COUNT, Column, is_clock, read_numbers
+from wolap.engine.histogram import buckets_of
 from wolap.engine.members import Codes, Members, encode
+from wolap.engine.sketch import coupons, members_of
 from wolap.errors import Problem, SchemaError, quote
 from wolap.model.aggregate import Partial
 from wolap.model.filter import Filter
@@ -39,6 +41,8 @@ class Inputs:
     instants: np.ndarray | None = None
     _numbers: dict[str, Column] = field(default_factory=dict)
     _masks: dict[tuple[Filter, ...], np.ndarray] = field(default_factory=dict)
+    _values: dict[str, tuple[pa.Array, Codes]] = field(default_factory=dict)
+    _sets: dict[tuple[str, tuple[Filter, ...]], Column] = field(default_factory=dict)
     _masked: dict[tuple[str, tuple[Filter, ...]], Column] = field(default_factory=dict)
 
     def columns(self, problems: list[Problem]) -> dict[Partial, Column]:
@@ -142,20 +146,57 @@ class Inputs:
     def _set(self, partial: Partial, metric: str) -> Column:
         """What is counted, as codes. A column that is a dimension too is kept once."""
         assert partial.column is not None
-        dimensions = {dimension.column: dimension.name for dimension in self.schema.dimensions}
-        dimension = dimensions.get(partial.column, "")
-        if dimension in self.codes:
-            slots, count = self.codes[dimension], len(self.members[dimension].values)
-        else:
-            try:
-                found, slots = encode(self.table[partial.column], Dimension(metric, partial.column), counted=True)
-            except SchemaError as error:
-                raise SchemaError(Problem(f"metrics.{metric}", p.found, p.possible) for p in error.problems) from None
-            count = len(found.values)
-        if partial.filters:
-            # The code behind the last is null, which is not counted.
-            slots = np.where(self._mask(partial.filters), slots, slots.dtype.type(count))
-        return Column(slots, None, COUNT, members=count)
+        key = partial.column, partial.filters
+        if key not in self._sets:
+            values, slots = self._encoded(partial.column, metric)
+            self._sets[key] = Column(self._filtered(slots, len(values), partial), None, COUNT, members=len(values))
+        return self._sets[key]
+
+    def _registers(self, partial: Partial, metric: str) -> Column:
+        """The register and rank of each fact's value; each different value is hashed once."""
+        assert partial.column is not None
+        assert partial.parameter is not None
+        values, slots = self._encoded(partial.column, metric)
+        members = members_of(int(partial.parameter))
+        try:
+            items = np.append(coupons(values, int(partial.parameter)), np.uint32(members))
+        except pa.ArrowInvalid as error:
+            found = f"column {quote(partial.column)} of type {values.type} cannot be hashed: {error}"
+            raise SchemaError([Problem(f"metrics.{metric}", found, "decimals of up to 38 digits")]) from None
+        taken = items.astype(np.min_scalar_type(members))[slots]
+        return Column(self._filtered(taken, members, partial), None, COUNT, members=members)
+
+    def _buckets(self, partial: Partial, metric: str) -> Column:
+        """The bucket of each fact's value. What comes out is a duration or a float."""
+        number = self._number(partial, metric)
+        assert number.values is not None
+        assert partial.parameter is not None
+        items, shown = buckets_of(number.values, number.valid, partial.parameter)
+        stays = pa.types.is_duration(number.type)
+        shown = shown if stays else shown / unit_of(number.type)
+        return Column(items, None, number.type if stays else FLOAT, members=len(shown), shown=shown)
+
+    def _encoded(self, column: str, metric: str) -> tuple[pa.Array, Codes]:
+        """The different values of a column and the place of each fact's among them; null has the place behind."""
+        if column not in self._values:
+            dimensions = {dimension.column: dimension.name for dimension in self.schema.dimensions}
+            dimension = dimensions.get(column, "")
+            if dimension in self.codes:
+                self._values[column] = self.members[dimension].values, self.codes[dimension]
+            else:
+                try:
+                    found, slots = encode(self.table[column], Dimension(metric, column), counted=True)
+                except SchemaError as error:
+                    place = f"metrics.{metric}"
+                    raise SchemaError(Problem(place, p.found, p.possible) for p in error.problems) from None
+                self._values[column] = found.values, slots
+        return self._values[column]
+
+    def _filtered(self, items: np.ndarray, members: int, partial: Partial) -> np.ndarray:
+        """Items that are none where the partial's filters leave a fact out."""
+        if not partial.filters:
+            return items
+        return np.where(self._mask(partial.filters), items, items.dtype.type(members))
 
 
 def _left(column: Column, mask: np.ndarray) -> Column:
@@ -172,6 +213,9 @@ Input = Callable[[Inputs, Partial, str], Column]
 INPUTS: dict[str, Input] = {
     "count": Inputs._counted,
     "distinct": Inputs._set,
+    "set": Inputs._set,
+    "registers": Inputs._registers,
+    "buckets": Inputs._buckets,
     "squares": Inputs._no_squares,
     "earliest": Inputs._instants,
     "latest": Inputs._instants,

@@ -24,7 +24,6 @@ from wolap.engine.columns import Column, Values
 from wolap.engine.groups import COUNTS, MERGES, Groups, Halves, PartialOverflow, Series, merge
 from wolap.engine.keys import TimeDigit
 from wolap.engine.scan import Scan
-from wolap.errors import Cancelled
 from wolap.model.aggregate import Partial
 
 __all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "scan_groups"]
@@ -204,8 +203,7 @@ def _runs(scan: Scan, wanted: Wanted) -> Groups:
 
 
 def _run_block(partial: Partial, column: Column, offsets: np.ndarray, scan: Scan) -> Series:
-    if scan.cancel is not None and scan.cancel.is_set():
-        raise Cancelled("stopped between two blocks of rows, as the caller asked")
+    scan.heed()
     ufunc, start, float_start = MERGES[partial.function]
     begin, end = int(offsets[0]), int(offsets[-1])
     begins = offsets[:-1] - begin

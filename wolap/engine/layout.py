@@ -64,5 +64,13 @@ class Layout:
                 buckets = self.time.buckets(level)
                 if len(buckets.instants) <= _MOST_PARTITIONS:
                     starts, before = tuple(buckets.instants.tolist()), tuple(buckets.offsets.tolist())
-                    return Statistics(before, starts, self.bytes, refreshed=refreshed)
-        return Statistics((0, self.rows), bytes=self.bytes, refreshed=refreshed)
+                    return Statistics(before, starts, self.bytes, refreshed=refreshed, items=self._items())
+        return Statistics((0, self.rows), bytes=self.bytes, refreshed=refreshed, items=self._items())
+
+    def _items(self) -> dict[Partial, int]:
+        """The items of stored collections."""
+        return {
+            partial: len(column.values)
+            for partial, column in self.columns.items()
+            if column.offsets is not None and column.values is not None
+        }

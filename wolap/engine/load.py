@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -184,5 +185,5 @@ def _reorder(columns: Mapping[Partial, Column], order: np.ndarray) -> dict[Parti
         if id(column) not in done:
             values = None if column.values is None else column.values[order]
             valid = None if column.valid is None else column.valid[order]
-            done[id(column)] = Column(values, valid, column.type, column.low, column.high, column.members)
+            done[id(column)] = replace(column, values=values, valid=valid)
     return {partial: done[id(column)] for partial, column in columns.items()}

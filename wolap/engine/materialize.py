@@ -70,6 +70,8 @@ def _index(level: str, buckets: Buckets, bucket_of_row: np.ndarray, schema: Sche
 
 
 def _column(series: Series, output: pa.DataType) -> Column:
+    if series.items is not None:
+        return series.items
     values = series.values
     if values.dtype.kind == "f" or not len(values):
         return Column(values, series.valid, output)

@@ -54,11 +54,15 @@ class Scan:
         """Ranges of rows with the positions in them that are kept; None for all. Raises Cancelled when told to stop."""
         for start in range(self.start, self.stop, size):
             stop = min(start + size, self.stop)
-            if self.cancel is not None and self.cancel.is_set():
-                raise Cancelled("stopped between two blocks of rows, as the caller asked")
+            self.heed()
             chosen = self._chosen(start, stop)
             if chosen is None or len(chosen):
                 yield start, stop, chosen
+
+    def heed(self) -> None:
+        """Raises Cancelled when told to stop; to be called once a block."""
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled("stopped between two blocks of rows, as the caller asked")
 
     def _chosen(self, start: int, stop: int) -> np.ndarray | None:
         if not self.predicates:

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.distinct import count_distinct
+from wolap.engine.collection import collect, count_distinct
 from wolap.engine.groups import Groups, Series
 from wolap.engine.joint import join_scan
 from wolap.engine.kernels import scan_groups
@@ -21,7 +21,7 @@ from wolap.engine.keys import CodeDigit, Digit, TimeDigit, pack
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.members import Codes
 from wolap.engine.scan import Predicate, Scan
-from wolap.model.aggregate import JOINT, Partial
+from wolap.model.aggregate import COLLECTIONS, JOINT, Partial
 from wolap.model.filter import Filter, implies
 from wolap.model.query import Query
 from wolap.planner.plan import Piece
@@ -80,8 +80,8 @@ class MemorySource:
     def groups(self, scan: Scan, partials: Iterable[Partial]) -> tuple[Groups, list[tuple[Series, pa.DataType]]]:
         """The groups of a scan, with a series for each partial.
 
-        Sets are counted, and joint partials added up, once the groups are known. What a joint partial goes with must
-        be among the partials too.
+        Collections are merged, and joint partials added up, once the groups are known. What a joint partial goes with
+        must be among the partials too.
         """
         columns = {partial: self.layout.columns[partial] for partial in partials}
         plain = [
@@ -95,7 +95,12 @@ class MemorySource:
             if partial.function in JOINT:
                 known[partial] = join_scan(scan, partial, columns, groups, known)
             elif column.members is not None:
-                known[partial] = count_distinct(scan, column, groups)
+                is_plain = partial.function not in COLLECTIONS
+                known[partial] = (
+                    count_distinct(scan, column, groups)
+                    if is_plain
+                    else collect(scan, partial.function, column, groups)
+                )
         return groups, [(known[partial], column.type) for partial, column in columns.items()]
 
     def _digits(self, group: tuple[str, ...], levels: tuple[str, ...], start: int, stop: int) -> dict[str, Digit]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wolap.engine.collection import regroup
 from wolap.engine.groups import Groups, merge
 from wolap.engine.joint import companions_of, join_groups
 from wolap.engine.keys import CodeDigit, pack
 from wolap.engine.source import Partials
-from wolap.model.aggregate import JOINT
+from wolap.model.aggregate import COLLECTIONS, JOINT
 
 __all__ = ["stitch"]
 
@@ -28,21 +29,24 @@ def stitch(parts: Sequence[Partials]) -> Partials:
     digits = [CodeDigit(column, int(column.max(initial=0)) + 1) for column in columns.values()]
     packed = pack(digits, 0, rows)
     keys = packed.build(0, rows, None)
-    plain = [partial for partial in parts[0].series if partial.function not in JOINT]
+    later = COLLECTIONS | JOINT.keys()
+    plain = [partial for partial in parts[0].series if partial.function not in later]
     keyed, begin = [], 0
     for part in parts:
         keyed.append((keys[begin : begin + part.rows], {partial: one for partial, (one, _) in part.series.items()}))
         begin += part.rows
     merged = merge([Groups(own, tuple(series[partial] for partial in plain)) for own, series in keyed], plain)
     known = dict(zip(plain, merged.series, strict=True))
-    joint = [partial for partial in parts[0].series if partial.function in JOINT]
-    where = [np.searchsorted(merged.keys, own) for own, _ in keyed] if joint else []
-    for partial in joint:
-        rows_of = [
-            (place, series[partial], companions_of(partial, series))
-            for place, (_, series) in zip(where, keyed, strict=True)
-        ]
-        known[partial] = join_groups(partial, rows_of, known, len(merged.keys))
+    second = [partial for partial in parts[0].series if partial.function in later]
+    where = [np.searchsorted(merged.keys, own) for own, _ in keyed] if second else []
+    for partial in second:
+        placed = [(place, series) for place, (_, series) in zip(where, keyed, strict=True)]
+        if partial.function in JOINT:
+            rows_of = [(place, series[partial], companions_of(partial, series)) for place, series in placed]
+            known[partial] = join_groups(partial, rows_of, known, len(merged.keys))
+        else:
+            collected = [(place, series[partial]) for place, series in placed]
+            known[partial] = regroup(partial.function, collected, len(merged.keys))
     dimensions = dict(zip(columns, packed.split(merged.keys), strict=True))
     typed = {partial: (known[partial], kind) for partial, (_, kind) in parts[0].series.items()}
     return Partials(dimensions, typed, len(merged.keys))

@@ -18,13 +18,17 @@ of the facts never for what counts all (`planner.md` rule 1).
                                              add what is of that instant
     last                closing, latest      the same with the greatest   closing
     distinct            distinct             none: only facts keep sets   itself
+      keep="set"        set                  union                        its size
+    approximate_distinct  registers          the greater, by register     an estimate
+    quantile, median    buckets              add, by bucket               the bucket at a rank
     ratio, derived      its operands'        theirs                       first / second; an expression
 
-All may collapse any dimension, but for distinct, which may collapse none. `squares` are squared deviations from the
-mean of the row itself, of one stored row or of one group (`engine/joint.py`).
+All may collapse any dimension, but for a distinct count that keeps its number only, which may collapse none. `squares`
+are squared deviations from the mean of the row itself, of one stored row or of one group (`engine/joint.py`); what is
+a collection of items is merged in `engine/collection.py`.
 
 Null policy, the same everywhere: a null is no value. `count` of a column counts values, `count` of nothing rows; the
-others of no values are null; `distinct` does not count null. A fact that a metric's filters leave out is no value.
+others of no values are null; distinct counts do not count null. A fact that a metric's filters leave out is no value.
 """
 
 from __future__ import annotations
@@ -39,11 +43,14 @@ from wolap.model.filter import Filter, Values, declared_filters
 
 __all__ = [
     "AGGREGATES",
+    "COLLECTIONS",
+    "COUNTED",
     "JOINT",
     "SETS",
     "Aggregate",
     "Metric",
     "Partial",
+    "approximate_distinct",
     "count",
     "derived",
     "distinct",
@@ -51,7 +58,9 @@ __all__ = [
     "last",
     "maximum",
     "mean",
+    "median",
     "minimum",
+    "quantile",
     "ratio",
     "standard_deviation",
     "total",
@@ -61,6 +70,10 @@ __all__ = [
 
 # Partials whose stored numbers cannot be merged.
 SETS = frozenset({"distinct"})
+# Partials that are a collection of items for each row, and merge item by item.
+COLLECTIONS = frozenset({"set", "registers", "buckets"})
+# Partials that are counted by their items: of those, facts keep one for each row.
+COUNTED = SETS | COLLECTIONS
 # Partials that are added up once others of the same input are merged, and which those are.
 JOINT: dict[str, tuple[str, ...]] = {"squares": ("sum", "count"), "opening": ("earliest",), "closing": ("latest",)}
 
@@ -68,22 +81,26 @@ JOINT: dict[str, tuple[str, ...]] = {"squares": ("sum", "count"), "opening": ("e
 @dataclass(frozen=True, slots=True)
 class Partial:
     """A column that a metric is stored as: a function over an input column, or over rows where there is none; with a
-    weight, over two. `filters` say which facts are in it."""
+    weight, over two. `filters` say which facts are in it, `parameter` how coarse a sketch is: the precision of
+    registers, the accuracy of buckets. Sketches of different parameters do not merge."""
 
     function: str
     column: str | None = None
     weight: str | None = None
     filters: tuple[Filter, ...] = ()
+    parameter: float | None = None
 
     def __str__(self) -> str:
         text = f"{self.function} {self.column}" if self.column else self.function
         text += f" by {self.weight}" if self.weight else ""
+        text += "" if self.parameter is None else f" at {self.parameter:g}"
         return f"{text} where {' and '.join(map(str, self.filters))}" if self.filters else text
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One function: the functions of its partials, whether it takes a column, how many operands, how it finishes."""
+    """One function: the functions of its partials, whether it takes a column, how many operands, how it finishes.
+    `parameter` is that of its partials where nobody says, None where they have none."""
 
     partials: tuple[str, ...]
     column: str  # "needed", "optional" or "none"
@@ -92,6 +109,7 @@ class Aggregate:
     has_expression: bool = False
     has_weight: bool = False
     needs_time: bool = False
+    parameter: float | None = None
 
 
 AGGREGATES: dict[str, Aggregate] = {
@@ -106,6 +124,9 @@ AGGREGATES: dict[str, Aggregate] = {
     "standard_deviation": Aggregate(("squares", "sum", "count"), "needed", 0, "standard_deviation"),
     "first": Aggregate(("opening", "earliest"), "needed", 0, "same", needs_time=True),
     "last": Aggregate(("closing", "latest"), "needed", 0, "same", needs_time=True),
+    "approximate_distinct": Aggregate(("registers",), "needed", 0, "estimate", parameter=12),
+    "quantile": Aggregate(("buckets",), "needed", 0, "quantile", parameter=0.01),
+    "median": Aggregate(("buckets",), "needed", 0, "quantile", parameter=0.01),
     "ratio": Aggregate((), "none", 2, "quotient"),
     "derived": Aggregate((), "none", 0, "expression", has_expression=True),
 }
@@ -117,9 +138,11 @@ class Metric:
 
     `column` is the input, `operands` are names of other metrics (ratio), `determines` the dimensions of which each
     value of a distinct column has just one member: along those a distinct count adds up (rule 12). `weight` is a
-    second input, `population` tells that a variance is of all there is and not of a sample. `filters` say which facts
-    count, by the texts of members. `expression` is the text of a derived metric, whose operands are read off it. The
-    rest is for people.
+    second input, `population` tells that a variance is of all there is and not of a sample. `keep` says what
+    projections store of a distinct count, its number ("count") or the values ("set"); `precision` is that of an
+    approximate one; `probability` says which quantile, `accuracy` how near. None is what the function takes for
+    itself. `filters` say which facts count, by the texts of members. `expression` is the text of a derived metric,
+    whose operands are read off it. The rest is for people.
     """
 
     function: str
@@ -128,6 +151,10 @@ class Metric:
     determines: tuple[str, ...] = ()
     weight: str | None = None
     population: bool = False
+    keep: str = "count"
+    precision: int | None = None
+    probability: float | None = None
+    accuracy: float | None = None
     filters: tuple[Filter, ...] = ()
     expression: str = ""
     title: str = ""
@@ -143,8 +170,10 @@ class Metric:
     @property
     def partials(self) -> tuple[Partial, ...]:
         """The partials over the metric's own column; those of operands are found through the schema."""
-        functions = AGGREGATES[self.function].partials
-        return tuple(Partial(function, self.column, self.weight, self.filters) for function in functions)
+        aggregate = AGGREGATES[self.function]
+        functions = ("set",) if self.keep == "set" else aggregate.partials
+        said = next((one for one in (self.precision, self.accuracy) if one is not None), aggregate.parameter)
+        return tuple(Partial(function, self.column, self.weight, self.filters, said) for function in functions)
 
 
 class Labels(TypedDict, total=False):
@@ -171,6 +200,10 @@ def _metric(
     determines: Sequence[str] = (),
     weight: str | None = None,
     population: bool = False,
+    keep: str = "count",
+    precision: int | None = None,
+    probability: float | None = None,
+    accuracy: float | None = None,
 ) -> Metric:
     return Metric(
         function,
@@ -178,6 +211,10 @@ def _metric(
         determines=tuple(determines),
         weight=weight,
         population=population,
+        keep=keep,
+        precision=precision,
+        probability=probability,
+        accuracy=accuracy,
         filters=declared_filters(options.get("where"), options.get("where_not")),
         title=options.get("title", ""),
         description=options.get("description", ""),
@@ -210,13 +247,37 @@ def mean(column: str, **options: Unpack[Options]) -> Metric:
     return _metric("mean", column, options)
 
 
-def distinct(column: str, *, determines: Sequence[str] = (), **options: Unpack[Options]) -> Metric:
+def distinct(column: str, *, determines: Sequence[str] = (), keep: str = "count", **options: Unpack[Options]) -> Metric:
     """The exact number of different values of a column.
 
-    `determines` names dimensions of which a value has just one member (the country of a customer). It is checked
-    against the facts that count.
+    `keep="set"` makes projections store the values themselves, so that counts roll up to any grain; with "count" they
+    store the number, which is right at their own grain only. `determines` names dimensions of which a value has just
+    one member (the country of a customer), along which numbers add up. It is checked against the facts that count.
     """
-    return _metric("distinct", column, options, determines=determines)
+    return _metric("distinct", column, options, determines=determines, keep=keep)
+
+
+def approximate_distinct(column: str, *, precision: int = 12, **options: Unpack[Options]) -> Metric:
+    """An estimate of the number of different values of a column, which rolls up to any grain.
+
+    A HyperLogLog sketch of 2 ** precision registers (4 to 18): the standard error is 1.04 / sqrt(2 ** precision), 1.6
+    percent for 12.
+    """
+    return _metric("approximate_distinct", column, options, precision=precision)
+
+
+def quantile(column: str, probability: float, *, accuracy: float = 0.01, **options: Unpack[Options]) -> Metric:
+    """The value that a share of a column's values does not exceed: 0.95 for the 95th percentile.
+
+    Of n values in rising order it is that at the position floor(probability * (n - 1)), counted from 0, but for a
+    relative error of at most `accuracy` (from 0.000001 to 0.5). That of durations is a duration, of all else a float.
+    """
+    return _metric("quantile", column, options, probability=probability, accuracy=accuracy)
+
+
+def median(column: str, *, accuracy: float = 0.01, **options: Unpack[Options]) -> Metric:
+    """The quantile at 0.5: of an even number of values the lower of the two in the middle. See `quantile`."""
+    return _metric("median", column, options, accuracy=accuracy)
 
 
 def weighted_mean(column: str, weight: str, **options: Unpack[Options]) -> Metric:

@@ -13,6 +13,13 @@ __all__ = ["metric_problems"]
 
 
 _DEEPEST = 50
+_KEPT = ("count", "set")
+# Options of some functions: whose they are, from what to what.
+_NUMBERS: dict[str, tuple[tuple[str, ...], float, float]] = {
+    "precision": (("approximate_distinct",), 4, 18),
+    "probability": (("quantile",), 0, 1),
+    "accuracy": (("quantile", "median"), 0.000001, 0.5),
+}
 
 
 def metric_problems(
@@ -28,6 +35,7 @@ def metric_problems(
         yield from _input_problems(place, metric, bool(levels))
         yield from _operand_problems(place, name, metrics)
         yield from _filter_problems(place, metric, dimensions, levels)
+        yield from _option_problems(place, metric)
         if metric.determines and metric.function != "distinct":
             yield Problem(f"{place}.determines", "only a distinct count has it")
         for dimension in metric.determines:
@@ -55,6 +63,25 @@ def _input_problems(place: str, metric: Metric, has_time: bool) -> Iterable[Prob
     elif len(metric.operands) != aggregate.operands:
         found = f"{metric.function} has {len(metric.operands)} operands"
         yield Problem(place, found, f"it takes {aggregate.operands}")
+
+
+def _option_problems(place: str, metric: Metric) -> Iterable[Problem]:
+    if metric.keep not in _KEPT:
+        yield Problem(f"{place}.keep", f"{quote(metric.keep)} is none", f"one of {', '.join(_KEPT)}")
+    elif metric.keep != "count" and metric.function != "distinct":
+        yield Problem(f"{place}.keep", "only a distinct count has it")
+    if metric.function == "quantile" and metric.probability is None:
+        yield Problem(place, "quantile needs a probability", "probability = 0.95")
+    for name, (functions, low, high) in _NUMBERS.items():
+        said: float | None = getattr(metric, name)
+        if said is None:
+            continue
+        if metric.function not in functions:
+            yield Problem(f"{place}.{name}", f"{metric.function} has none", f"{' and '.join(functions)} have")
+        elif not low <= said <= high:
+            yield Problem(f"{place}.{name}", f"{said:g} is out of range", f"{low:f} to {high:g}".replace(".000000", ""))
+        elif name == "precision" and said != int(said):
+            yield Problem(f"{place}.{name}", f"{said:g} is no whole number", f"{low:g} to {high:g}")
 
 
 def _expression_problems(place: str, metric: Metric) -> Iterable[Problem]:

@@ -42,7 +42,8 @@ class Statistics:
     """What was measured when a projection was built.
 
     `starts` holds an instant of each partition in rising order and `rows_before` the rows before each, and last all
-    rows; without time there is one partition. `coverage` is the time whose facts it holds.
+    rows; without time there is one partition. `coverage` is the time whose facts it holds. `items` are those of the
+    stored collections, of all rows together.
     """
 
     rows_before: tuple[int, ...]
@@ -50,6 +51,13 @@ class Statistics:
     bytes: int = 0
     coverage: Interval = EVERYTHING
     refreshed: datetime | None = None
+    items: Mapping[Partial, int] = field(default_factory=dict)
+
+    def items_in(self, partial: Partial, rows: int) -> int:
+        """How many items of a collection this many rows have, on the average; a fact has one."""
+        if partial not in self.items:
+            return rows
+        return -(-rows * self.items[partial] // max(self.rows, 1))
 
     @property
     def rows(self) -> int:

@@ -21,9 +21,10 @@ from wolap.model.query import Query, check_order, settle, settle_filter
 from wolap.model.tree import Path, path_text
 from wolap.planner.cost import Part, Work, cost_of, cost_of_rows, memory_of, work_of
 from wolap.planner.cover import cover, may_be_cut
-from wolap.planner.eligibility import Needs, could_offer, needs_of, reasons
+from wolap.planner.eligibility import could_offer, reasons
 from wolap.planner.estimate import Estimate, estimate
 from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
+from wolap.planner.needs import Needs, needs_of
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
 from wolap.planner.shelves import Served, Stock, cheapest, offered_metrics, stock_of
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
-from wolap.model.aggregate import JOINT
+from wolap.model.aggregate import JOINT, SETS
 from wolap.model.interval import Interval
 from wolap.model.projection import Projection
-from wolap.planner.eligibility import Needs
 from wolap.planner.estimate import Estimate, time_groups
+from wolap.planner.needs import Needs
 from wolap.planner.plan import Cost
 
 __all__ = [
@@ -53,6 +53,8 @@ RATES = {
 }
 
 BYTES_OF_NUMBER = 8
+# A value that is only counted, and an item that is merged and kept, while pairs are put in order.
+BYTES_OF_VALUE, BYTES_OF_ITEM = 16, 28
 # Blocks of rows, keys and values that any run holds at one time.
 BYTES_OF_BLOCKS = 8 << 20
 
@@ -134,8 +136,13 @@ def keys_of(needs: Needs, size: Estimate, interval: Interval) -> float:
 
 
 def items_of(projection: Projection, needs: Needs) -> float:
-    """Values of a row that are counted by themselves: facts have one for every distinct count."""
-    return float(len(needs.counted & projection.mergeable)) if needs.counted else 0.0
+    """Values of a row that are counted or merged by themselves: of facts one for every distinct count and sketch, of
+    stored collections as many as were measured."""
+    statistics = projection.statistics
+    if not needs.counted or statistics is None:
+        return 0.0
+    rows = max(statistics.rows, 1)
+    return sum([statistics.items.get(one, rows) / rows for one in needs.counted & projection.mergeable])
 
 
 def rows_of(part: Part, needs: Needs) -> int:
@@ -162,10 +169,16 @@ def cost_of_rows(rows: int, spent: float, size: Estimate) -> Cost:
 
 def memory_of(parts: Sequence[Part], needs: Needs, groups: int) -> int:
     """Bytes at the peak of a run with so many groups: blocks, results twice (while they are put in order) and once
-    more for every further piece, sets of distinct values."""
+    more for every further piece, items that are counted or merged while they are put in order."""
     copies = len(parts) + 1
     columns = len(needs.dimensions) + len(needs.levels)
     result = groups * BYTES_OF_NUMBER * (copies * len(needs.partials) + columns * len(parts) + 2)
-    if not needs.counted or not any(needs.counted & part.projection.mergeable for part in parts):
-        return BYTES_OF_BLOCKS + result
-    return BYTES_OF_BLOCKS + result + 2 * BYTES_OF_NUMBER * sum(rows_of(part, needs) for part in parts)
+    merged = 0
+    for part in parts if needs.counted else ():
+        statistics = part.projection.statistics
+        assert statistics is not None
+        rows = rows_of(part, needs)
+        for partial in needs.counted & part.projection.mergeable:
+            size = BYTES_OF_VALUE if partial.function in SETS else BYTES_OF_ITEM
+            merged += statistics.items_in(partial, rows) * size
+    return BYTES_OF_BLOCKS + result + merged

@@ -18,8 +18,9 @@ from wolap.model.crossing import Calendar
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
 from wolap.planner.cost import Part, Work, items_of, keys_of
-from wolap.planner.eligibility import Needs, crosses
+from wolap.planner.eligibility import crosses
 from wolap.planner.estimate import Estimate
+from wolap.planner.needs import Needs
 from wolap.planner.shelves import Stock, cheapest
 
 __all__ = ["cover", "may_be_cut"]

@@ -8,123 +8,47 @@ and they err on one side only: what cannot be shown to be right is a reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
-from wolap.model.aggregate import JOINT, Partial
-from wolap.model.crossing import Calendar, first_crossing, same_buckets
+from wolap.model.aggregate import Partial
+from wolap.model.crossing import first_crossing, same_buckets
 from wolap.model.filter import Filter
 from wolap.model.interval import Interval, instant_of, moment_text
 from wolap.model.level import IDENTIFYING, common_level, nests
-from wolap.model.projection import Catalog, Projection
-from wolap.model.query import Query, interval_of
-from wolap.model.schema import Schema
+from wolap.model.projection import Projection
+from wolap.planner.needs import Needs
 from wolap.planner.plan import Reason
 
 __all__ = [
     "RULES",
-    "Needs",
     "could_offer",
     "crosses",
     "is_fine_enough",
     "is_timely",
     "may_answer",
-    "needs_of",
     "offers",
     "reasons",
 ]
-
-
-class Needs(NamedTuple):
-    """A settled query, read once for all candidates. (A tuple, since it is made for each query: that takes a quarter of
-    the time of a frozen dataclass with as many fields.)
-
-    `asked` is the interval cut to where facts lie, `span`. The rest neither members nor bounds of the query change:
-    `levels` are the time dimensions of the report and `level` the coarsest that nests in all of them; `dimensions` the
-    others; `filtered` those with a predicate and `pinned` those of them that are left with one member; `partials` what
-    the metrics are finished from, each once, `counted` those of them that are distinct counts, and `has_joint` whether
-    some are joined to their groups in a second pass. `known` is where the planner keeps what it has worked out for such
-    a report.
-    """
-
-    query: Query
-    interval: Interval
-    asked: Interval
-    span: Interval
-    strict: bool
-    schema: Schema
-    metrics: tuple[str, ...]
-    partials: tuple[Partial, ...]
-    counted: frozenset[Partial]
-    has_joint: bool
-    dimensions: frozenset[str]
-    levels: frozenset[str]
-    level: str | None
-    filtered: frozenset[str]
-    pinned: frozenset[str]
-    known: dict[Hashable, Any]
-
-    @property
-    def calendar(self) -> Calendar | None:
-        """How the groups of the report are cut by time; None where they are not."""
-        return None if self.level is None else (self.level, self.schema.zone)
-
-
-_NONE: frozenset[str] = frozenset()
-
-# Reports that a catalog remembers. Who asks for more different ones waits for each as for the first.
-_MOST_REPORTS = 4096
-
-
-def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
-    """The needs of a settled query for these metrics."""
-    filtered = pinned = _NONE
-    if query.filters:
-        filtered = frozenset([predicate.dimension for predicate in query.filters])
-        pinned = frozenset(_pinned(query))
-    # What holds some facts only, or is too old, hangs on the members that are asked for, and on the age.
-    members = query.filters if catalog.has_filters else None
-    key = (query.path, query.include, metrics, filtered, pinned, members, query.fresh_since)
-    report = catalog.reports.get(key)
-    if report is None:
-        if len(catalog.reports) >= _MOST_REPORTS:
-            catalog.reports.clear()
-        report = catalog.reports[key] = _report(query, catalog.schema, metrics, filtered, pinned)
-    interval, span = interval_of(query), catalog.span
-    return Needs(query, interval, interval.intersect(span), span, catalog.strict, *report)
-
-
-def _report(
-    query: Query, schema: Schema, metrics: tuple[str, ...], filtered: frozenset[str], pinned: frozenset[str]
-) -> tuple[Any, ...]:
-    """What all queries for a report have in common, as Needs has it."""
-    group = frozenset(query.group)
-    levels = group & schema.levels
-    partials = tuple(dict.fromkeys(partial for name in metrics for partial in schema.partials(name)))
-    counted = frozenset(partial for partial in partials if partial.function == "distinct")
-    known: dict[Hashable, Any] = {}
-    joint = any(partial.function in JOINT for partial in partials)
-    level = common_level(levels)
-    return schema, metrics, partials, counted, joint, group - levels, levels, level, filtered, pinned, known
-
-
-def _pinned(query: Query) -> Iterator[str]:
-    """The dimensions that the filters leave one member."""
-    excluded = {predicate.dimension: predicate.values for predicate in query.filters if predicate.exclude}
-    for predicate in query.filters:
-        left = predicate.values - excluded.get(predicate.dimension, frozenset())
-        if not predicate.exclude and len(left) == 1:
-            yield predicate.dimension
 
 
 def _stored(projection: Projection, needs: Needs) -> Iterator[Reason]:
     """Rules 1 and 11: every partial of every metric is there."""
     for metric in needs.metrics:
         for partial in needs.schema.partials(metric):
-            if partial not in projection.partials:
-                text = f"{metric} is missing ({partial} is not stored)"
-                yield Reason("metric_missing", metric, text, f"add {metric} to {projection.name}")
-                break
+            if partial in projection.partials:
+                continue
+            text, code = f"{metric} is missing ({partial} is not stored)", "metric_missing"
+            if partial.parameter is not None and (other := _coarser_or_finer(projection, partial)):
+                text, code = f"{metric} needs {partial}, and {other} is stored: they do not merge", "sketch_differs"
+            yield Reason(code, metric, text, f"add {metric} to {projection.name}")
+            break
+
+
+def _coarser_or_finer(projection: Projection, partial: Partial) -> str:
+    """The stored sketches that differ from a partial by their parameter alone."""
+    same = (one for one in projection.partials if replace(one, parameter=partial.parameter) == partial)
+    return " and ".join(sorted(map(str, same)))
 
 
 def _group(projection: Projection, needs: Needs) -> Iterator[Reason]:

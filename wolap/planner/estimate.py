@@ -16,7 +16,7 @@ from wolap.model.filter import Filter
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog
 from wolap.model.zone import DAY, HOUR, MINUTE, SECOND
-from wolap.planner.eligibility import Needs
+from wolap.planner.needs import Needs
 
 __all__ = ["Estimate", "estimate", "expected_groups", "time_groups"]
 

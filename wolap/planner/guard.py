@@ -15,7 +15,7 @@ from wolap.model.projection import Projection
 from wolap.model.query import Query
 from wolap.model.tree import path_text
 from wolap.planner.cost import Part, memory_of, rows_of
-from wolap.planner.eligibility import Needs
+from wolap.planner.needs import Needs
 from wolap.planner.plan import Reason
 
 __all__ = ["over", "too_expensive_text", "too_many_groups_text"]

@@ -23,6 +23,7 @@ _WIDEST_REASON = 76
 # Every reason that a candidate can be rejected for, and what it means (`planner.md`).
 REASONS = {
     "metric_missing": "a partial that the metric is finished from is not stored",
+    "sketch_differs": "a sketch of the same values is stored, with another precision or accuracy",
     "metric_not_mergeable": "several stored rows would make one group, and the metric cannot be merged",
     "needs_exact_grain": "the metric cannot be merged, so only a projection of just this grain has it",
     "dimension_missing": "a dimension of the report is neither stored nor determined by one that is",

@@ -18,7 +18,8 @@ from typing import TypeVar
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
 from wolap.planner.cost import Work, dense_rows, items_of
-from wolap.planner.eligibility import Needs, crosses, is_fine_enough, is_timely, may_answer, offers
+from wolap.planner.eligibility import crosses, is_fine_enough, is_timely, may_answer, offers
+from wolap.planner.needs import Needs
 
 __all__ = ["Served", "Shelf", "Stock", "cheapest", "offered_metrics", "stock_of"]
 
