@@ -29,6 +29,7 @@ from wolap import (
 from wolap.cube_file import load_cube, read_cube_file
 from wolap.model.filter import Filter
 from wolap.model.projection import FACTS
+from wolap.web.endpoint import Endpoint, Request
 
 ROWS = 300
 COUNTRIES = ["se", "no", "dk", None, ""]
@@ -165,6 +166,29 @@ def test_a_tenant_is_served_by_the_projection_of_its_own() -> None:
     assert cube.answer(Query("", **TOTALS), tenant).to_pylist() == expected(lambda row: row["country"] == "se")
     with pytest.raises(NoAnswer):
         cube.answer(Query("", **TOTALS), Principal(filters=(Filter("country", frozenset({"no"})),)))
+
+
+def test_no_bucket_is_kept_of_which_nothing_is() -> None:
+    cube = cube_of(("day", {"name": "some", "where": {"country": "se", "code": 0}}))
+    kept = {row["at"].date() for row in FACTS_TABLE.to_pylist() if row["country"] == "se" and row["code"] == 0}
+    layout = cube.snapshot.sources["some"].layout
+    assert layout.time is not None
+    assert (len(layout.time.instants), layout.rows) == (len(kept), len(kept))
+
+
+def test_a_path_has_an_address_if_some_filter_makes_it_answer() -> None:
+    """W4: without facts to ask, a path exists that a part could answer; links lead there only where it does."""
+    endpoint = Endpoint(cube_of(("month", {"name": "some", "where": {"country": "se"}})))
+
+    def status(target: str) -> int:
+        return endpoint.respond(Request("GET", target), datetime(2024, 6, 1, tzinfo=UTC)).status
+
+    assert status("/sales/year?country=se&format=json") == 200
+    assert status("/sales/year?format=json") == 400
+    assert status("/sales/year/month/country?country=se&format=json") == 404
+    shown = endpoint.respond(Request("GET", "/sales?country=se&format=json"), datetime(2024, 6, 1, tzinfo=UTC))
+    assert shown.status == 200
+    assert b"/sales/year" not in shown.body
 
 
 def test_default_metrics_are_not_those_of_a_part() -> None:

@@ -154,6 +154,17 @@ def test_days_of_one_clock_are_made_of_hours_of_another_where_they_can(
     assert days.columns[cube.schema.partials("amount")[0]].values.tolist() == expected["amount"].to_list()
 
 
+def test_default_metrics_are_those_of_a_clock_that_fits_wherever_facts_lie() -> None:
+    """Whatever the interval: inside one hour no day of Kolkata begins, and still the metrics are those of the facts."""
+    for zone, expected in (("America/Los_Angeles", ("n",)), ("Asia/Kolkata", ("n", "amount", "users", "last"))):
+        cube = Cube(schema(zone), BOTH)
+        cube.materialize(declare_projection(cube.schema, "year/month/day/hour", zone="UTC", metrics=["n"]))
+        hour = {"start": datetime(2024, 3, 10, 4, tzinfo=UTC), "end": datetime(2024, 3, 10, 5, tzinfo=UTC)}
+        for query in (Query("year/month/day"), Query("year/month/day", **hour)):
+            assert cube.answer(query).plan.metrics == expected
+        assert cube.answer(Query("")).plan.metrics == ("n",)
+
+
 def test_a_strict_cube_widens_to_the_buckets_of_the_stored_clock() -> None:
     cube = cube_of("Europe/Berlin", BOTH, "year/month/day")
     found = cube.answer(Query("", metrics=["n"], start="2024-03-09", end="2024-03-11"))
