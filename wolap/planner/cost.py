@@ -9,7 +9,7 @@ number of groups that p rows fall into, of n possible ones, is estimated as n (1
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import expm1, log1p
 
@@ -127,19 +127,17 @@ def nanoseconds_per_row(projection: Projection, needs: Needs, width: int) -> flo
     as many as were measured."""
     spent = float(width)
     if needs.counted:
-        spent += sum(
-            BYTES_OF_SET * _items(projection, partial) - BYTES_OF_NUMBER
-            for partial in needs.counted & projection.mergeable
-        )
+        spent += sum(BYTES_OF_SET * items - BYTES_OF_NUMBER for _, items in _items(projection, needs))
     return spent * NANOSECONDS_PER_BYTE
 
 
-def _items(projection: Projection, partial: Partial) -> float:
-    """The items of a row."""
+def _items(projection: Projection, needs: Needs) -> Iterator[tuple[Partial, float]]:
+    """What is counted by its items, and how many a row has, in an order that is the same each time."""
     statistics = projection.statistics
-    if statistics is None or partial not in statistics.items:
-        return 1.0
-    return statistics.items[partial] / max(statistics.rows, 1)
+    for partial in needs.partials:
+        if partial in needs.counted and partial in projection.mergeable:
+            measured = None if statistics is None else statistics.items.get(partial)
+            yield partial, 1.0 if statistics is None or measured is None else measured / max(statistics.rows, 1)
 
 
 def memory_of(parts: Sequence[Part], needs: Needs, cost: Cost) -> int:
@@ -147,17 +145,13 @@ def memory_of(parts: Sequence[Part], needs: Needs, cost: Cost) -> int:
     piece, items that are counted or merged while they are put in order."""
     copies = len(parts) + 1
     result = cost.groups * BYTES_OF_NUMBER * (copies * len(needs.partials) + len(needs.query.group) * len(parts) + 2)
-    merged = 0
+    merged = 0.0
     for part in parts:
-        counted = needs.counted & part.projection.mergeable
-        if counted and part.projection.statistics is not None:
-            statistics = part.projection.statistics
-            read = statistics.rows_in(part.interval.intersect(needs.asked))
-            merged += sum(
-                statistics.items_in(partial, read) * (BYTES_OF_VALUE if partial.function in SETS else BYTES_OF_ITEM)
-                for partial in counted
-            )
-    return BYTES_OF_BLOCKS + result + merged
+        if part.projection.statistics is not None and needs.counted:
+            read = part.projection.statistics.rows_in(part.interval.intersect(needs.asked))
+            for partial, items in _items(part.projection, needs):
+                merged += (BYTES_OF_VALUE if partial.function in SETS else BYTES_OF_ITEM) * read * items
+    return BYTES_OF_BLOCKS + result + int(merged)
 
 
 def _code_bytes(members: int) -> int:
