@@ -83,7 +83,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
         r"dimensions\.x\.parent: 'citty' is no dimension; dimensions are city.*",
     ),
     (dimensions(Dimension("x", parent="x")), r"dimensions\.x\.parent: the levels above it lead back to it; .*"),
-    (metrics(x=Metric("median", "plays")), r"metrics\.x: 'median' is no function; functions are .*"),
+    (metrics(x=Metric("mode", "plays")), r"metrics\.x: 'mode' is no function; functions are .*"),
     (metrics(x=Metric("sum")), r"metrics\.x: sum needs a column"),
     (metrics(x=Metric("ratio", "a", ("plays", "rows"))), r"metrics\.x: ratio takes no column; names of metrics"),
     (metrics(x=Metric("ratio", None, ("plays",))), r"metrics\.x: ratio has 1 operands; it takes 2"),

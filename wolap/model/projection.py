@@ -53,12 +53,6 @@ class Statistics:
     refreshed: datetime | None = None
     items: Mapping[Partial, int] = field(default_factory=dict)
 
-    def items_in(self, partial: Partial, rows: int) -> int:
-        """How many items of a collection this many rows have, on the average; a fact has one."""
-        if partial not in self.items:
-            return rows
-        return -(-rows * self.items[partial] // max(self.rows, 1))
-
     @property
     def rows(self) -> int:
         """All rows."""

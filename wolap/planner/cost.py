@@ -10,12 +10,12 @@ the same formula, so they win where they are cheaper.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
-from wolap.model.aggregate import JOINT, SETS
+from wolap.model.aggregate import JOINT, SETS, Partial
 from wolap.model.interval import Interval
 from wolap.model.projection import Projection
 from wolap.planner.estimate import Estimate, time_groups
@@ -138,11 +138,16 @@ def keys_of(needs: Needs, size: Estimate, interval: Interval) -> float:
 def items_of(projection: Projection, needs: Needs) -> float:
     """Values of a row that are counted or merged by themselves: of facts one for every distinct count and sketch, of
     stored collections as many as were measured."""
+    return sum([items for _, items in _items(projection, needs)]) if needs.counted else 0.0
+
+
+def _items(projection: Projection, needs: Needs) -> Iterator[tuple[Partial, float]]:
+    """What is counted by its items, and how many a row has, in an order that is the same each time."""
     statistics = projection.statistics
-    if not needs.counted or statistics is None:
-        return 0.0
-    rows = max(statistics.rows, 1)
-    return sum([statistics.items.get(one, rows) / rows for one in needs.counted & projection.mergeable])
+    for partial in needs.partials:
+        if partial in needs.counted and partial in projection.mergeable:
+            measured = None if statistics is None else statistics.items.get(partial)
+            yield partial, 1.0 if statistics is None or measured is None else measured / max(statistics.rows, 1)
 
 
 def rows_of(part: Part, needs: Needs) -> int:
@@ -173,12 +178,9 @@ def memory_of(parts: Sequence[Part], needs: Needs, groups: int) -> int:
     copies = len(parts) + 1
     columns = len(needs.dimensions) + len(needs.levels)
     result = groups * BYTES_OF_NUMBER * (copies * len(needs.partials) + columns * len(parts) + 2)
-    merged = 0
+    merged = 0.0
     for part in parts if needs.counted else ():
-        statistics = part.projection.statistics
-        assert statistics is not None
         rows = rows_of(part, needs)
-        for partial in needs.counted & part.projection.mergeable:
-            size = BYTES_OF_VALUE if partial.function in SETS else BYTES_OF_ITEM
-            merged += statistics.items_in(partial, rows) * size
-    return BYTES_OF_BLOCKS + result + merged
+        for partial, items in _items(part.projection, needs):
+            merged += (BYTES_OF_VALUE if partial.function in SETS else BYTES_OF_ITEM) * rows * items
+    return BYTES_OF_BLOCKS + result + int(merged)
