@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from wolap.errors import quote
 from wolap.model.member import KINDS, Member, number_text
 
 __all__ = ["SCALARS", "Filter", "Values", "metric_filters"]
@@ -40,9 +41,16 @@ class Filter:
     exclude: bool = False
 
     def __str__(self) -> str:
-        named = sorted("null" if value is None else str(value) for value in self.values)
+        named = sorted("null" if value is None else _shown(value) for value in self.values)
         more = f", {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
         return f"{self.dimension} {'not in' if self.exclude else 'in'} ({', '.join(named[:_SHOWN])}{more})"
+
+
+def _shown(value: Member) -> str:
+    """A member to read: a text in quotes where it could be taken for null, for nothing or for several."""
+    text = str(value)
+    plain = text not in ("", "null") and text == text.strip() and not set(text) & set(",()'\"")
+    return text if plain or not isinstance(value, str) else quote(text)
 
 
 def metric_filters(
