@@ -47,10 +47,12 @@ def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
         end = at.min() if metric.function == "first" else at.max()
         return pl.when(column.count() > 0).then(column.drop_nulls().filter(at == end).sum())
     if metric.function in {"variance", "standard_deviation"}:
-        x, degree = column.cast(pl.Int64).cast(pl.Float64) if dtype == pl.Duration else column.cast(pl.Float64), 1
-        found = (x.var if metric.function == "variance" else x.std)(ddof=0 if metric.population else degree)
+        # Of decimals the digits are taken as a whole number, whose float is exact.
+        scale = dtype.scale if dtype.is_decimal() else 0
+        x = (column * 10**scale if scale else column).cast(pl.Int64 if not dtype.is_float() else dtype).cast(pl.Float64)
+        found = (x.var if metric.function == "variance" else x.std)(ddof=0 if metric.population else 1)
         if dtype != pl.Duration:
-            return found
+            return found / 10 ** (scale * (2 if metric.function == "variance" else 1))
         per_second = {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
         return (
             found / per_second**2

@@ -14,10 +14,12 @@ from proof.tally import watch
 _PATHS: Counter[str] = Counter()
 
 
+def _begin() -> None:
+    """Once for each process."""
+    watch(_PATHS)
+
+
 def _share(arguments: tuple[int, int, int]) -> Figures:
-    if not _PATHS:
-        watch(_PATHS)
-        _PATHS["watched"] = 0
     return run_worlds(*arguments, _PATHS)
 
 
@@ -40,7 +42,7 @@ def _run(seed: int, queries: int, processes: int) -> Figures:
     share = 10 * QUESTIONS
     shares = [(seed, first // QUESTIONS, min(share, queries - first)) for first in range(0, queries, share)]
     figures, begun = Figures(), time.perf_counter()
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, initializer=_begin) as pool:
         for found in pool.map(_share, shares):
             figures.add(found)
             rate = figures.queries / (time.perf_counter() - begun)

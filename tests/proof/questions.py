@@ -13,6 +13,7 @@ from strategies import UNKNOWN, is_missing
 
 from proof.worlds import Trial
 from wolap import EVERYONE, Filter, Principal, Projection, Query
+from wolap.model.aggregate import SETS
 from wolap.model.interval import Moment
 from wolap.model.level import IDENTIFYING, LEVELS, nests
 from wolap.model.query import Order
@@ -37,6 +38,9 @@ def question(random: Random, trial: Trial) -> tuple[Query, Principal]:
         group = random.sample(names, random.randint(0, min(len(names), 5)))
         if random.random() < 0.3:
             group, filters = _exactly(random, trial, near)
+    if random.random() < 0.4:
+        # A group may get rows of several pieces, so only what merges can be put together.
+        offered = [name for name in offered if _merges(trial, name)] or offered
     path = group[: random.randint(0, len(group))] if random.random() < 0.2 else group
     metrics = None if random.random() < 0.2 else random.sample(offered, random.randint(1, min(len(offered), 4)))
     start, end = _bounds(random, trial, near.level if near is not None else None)
@@ -110,6 +114,10 @@ def _order(random: Random, trial: Trial, shown: list[str]) -> list[Order]:
     schema = trial.world.schema
     exact: list[Any] = [name for name in shown if name not in schema.metrics or not _is_rounded(trial, name)]
     return [Order(name, random.random() < 0.5) for name in random.sample(exact, min(len(exact), 2))]
+
+
+def _merges(trial: Trial, name: str) -> bool:
+    return SETS.isdisjoint(partial.function for partial in trial.world.schema.partials(name))
 
 
 def _is_rounded(trial: Trial, name: str) -> bool:

@@ -203,6 +203,17 @@ def _arranged(random: Random, facts: pa.Table) -> pa.Table:
 
 
 def _declarations(random: Random, schema: Schema) -> Iterator[Projection]:
+    """Any, or everything by buckets of several sizes, so that intervals have something to be put together from."""
+    if schema.time is None or random.random() < 0.65:
+        yield from _any_declarations(random, schema)
+        return
+    dimensions = [dimension.name for dimension in schema.dimensions]
+    for level in random.sample(schema.time.levels, random.randint(1, len(schema.time.levels))):
+        steps = random.sample(dimensions, len(dimensions) if random.random() < 0.7 else len(dimensions) - 1)
+        yield declare_projection(schema, [level, *steps], name=level)
+
+
+def _any_declarations(random: Random, schema: Schema) -> Iterator[Projection]:
     """Up to six projections: most with all metrics, the first fine, so that others are made from it."""
     for index in range(random.randint(1, 6)):
         names = schema.names
