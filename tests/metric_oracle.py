@@ -33,10 +33,13 @@ def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
         return pl.when(found.cast(pl.Float64).is_finite()).then(found)
     kept = pl.col(f"{name}?")
     if metric.weight is not None:
-        # Both are multiples of small powers of two, or of ten, which few of cannot cancel in a float.
+        # Floats are multiples of small powers of two; of decimals the digits are taken as a whole number.
         both = kept & pl.col(f"{metric.column}#").is_not_null() & pl.col(f"{metric.weight}#").is_not_null()
-        x, weight = (pl.col(f"{side}#").filter(both).cast(pl.Float64) for side in (metric.column, metric.weight))
-        return pl.when(weight.sum() != 0).then((x * weight).sum() / weight.sum())
+        x, weight = (
+            _digits(pl.col(f"{side}#").filter(both), types[f"{side}#"]) for side in (metric.column, metric.weight)
+        )
+        found = (x * weight).sum().cast(pl.Float64) / weight.sum().cast(pl.Float64)
+        return pl.when(weight.sum() != 0).then(found / 10 ** _scale(types[f"{metric.column}#"]))
     if metric.column is None:
         return kept.sum().cast(pl.Int128)
     dtype = types[f"{metric.column}#"]
@@ -47,9 +50,7 @@ def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
         end = at.min() if metric.function == "first" else at.max()
         return pl.when(column.count() > 0).then(column.drop_nulls().filter(at == end).sum())
     if metric.function in {"variance", "standard_deviation"}:
-        # Of decimals the digits are taken as a whole number, whose float is exact.
-        scale = dtype.scale if dtype.is_decimal() else 0
-        x = (column * 10**scale if scale else column).cast(pl.Int64 if not dtype.is_float() else dtype).cast(pl.Float64)
+        x, scale = _digits(column, dtype).cast(pl.Float64), _scale(dtype)
         found = (x.var if metric.function == "variance" else x.std)(ddof=0 if metric.population else 1)
         if dtype != pl.Duration:
             return found / 10 ** (scale * (2 if metric.function == "variance" else 1))
@@ -65,3 +66,14 @@ def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
     found = {"count": column.count().cast(pl.Int128), "sum": total, "min": column.min(), "max": column.max()}
     found |= {"mean": total.cast(pl.Float64) / column.count(), "distinct": column.drop_nulls().n_unique()}
     return found[metric.function]
+
+
+def _scale(dtype: pl.DataType) -> int:
+    return dtype.scale if dtype.is_decimal() else 0
+
+
+def _digits(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Floats as they are, all else as whole numbers: of a decimal its digits, which add up without rounding."""
+    if dtype.is_float():
+        return column
+    return (column * 10 ** _scale(dtype) if dtype.is_decimal() else column).cast(pl.Int64)

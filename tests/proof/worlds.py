@@ -50,6 +50,8 @@ MORE_CHANGES = {
     "+05:45": ["2024-02-29T18:15"],
 }
 ZONES = {**CHANGES, **MORE_CHANGES}
+# Those that show an hour twice, the last of their changes.
+REPEATING = ("America/Los_Angeles", "Europe/Berlin", "Antarctica/Troll", "America/St_Johns")
 SIZES = (0, 1, 2, 7, 30, 200, 200, 800, 3000)
 SPREADS = (90 * 60, 3 * 86_400, 60 * 86_400, 60 * 86_400, 700 * 86_400)
 # Members enough for keys that are not dense.
@@ -85,17 +87,23 @@ def trial(random: Random) -> Trial:
     timed, huge = random.random() < 0.9, random.random() < 0.03
     zone = random.choice(sorted(ZONES))
     levels = tuple(LEVELS) if random.random() < 0.5 else tuple(random.sample(LEVELS, random.randint(1, 5)))
+    changing = random.random() < 0.15
+    if changing:
+        # Around a change of the clock, by levels that name an hour: where what cannot merge must not be merged.
+        levels = ("year", "month", "day", "hour", "minute")[: random.randint(4, 5)]
+        zone = random.choice(REPEATING)
     paths = [levels if timed else (), tuple(dimension.name for dimension in dimensions)]
     schema = Schema(
         "world",
         dimensions=dimensions,
-        metrics=_metrics(random, dimensions, timed, huge),
+        metrics=_metrics(random, dimensions, timed, huge, changing),
         time=Time("at", levels, zone) if timed else None,
         trees=[Tree.from_paths([path for path in paths if path])],
     )
-    centers = tuple(datetime.fromisoformat(text).replace(tzinfo=UTC) for text in ZONES[zone] + YEAR_ENDS)
+    texts = ZONES[zone][-1:] if changing else ZONES[zone] + YEAR_ENDS
+    centers = tuple(datetime.fromisoformat(text).replace(tzinfo=UTC) for text in texts)
     alphabets = {name: _alphabet(random, kind) for name, kind in kinds.items()}
-    facts = _facts(random, schema, alphabets, centers)
+    facts = _facts(random, schema, alphabets, centers, SPREADS[:2] if changing else SPREADS)
     cube = Cube(schema, facts, strict=random.random() < 0.1)
     _build(random, cube)
     if random.random() < 0.25:
@@ -115,7 +123,7 @@ def _dimensions(random: Random) -> tuple[list[Dimension], dict[str, str]]:
     return dimensions, kinds
 
 
-def _metrics(random: Random, dimensions: list[Dimension], timed: bool, huge: bool) -> dict[str, Metric]:
+def _metrics(random: Random, dimensions: list[Dimension], timed: bool, huge: bool, counted: bool) -> dict[str, Metric]:
     """Some metrics, with the operands that they need; a few filtered; counts of members, which may add up."""
     possible = [name for name in METRICS if timed or name not in TIMED]
     chosen = set(random.sample(possible, random.randint(1, 8)))
@@ -124,10 +132,11 @@ def _metrics(random: Random, dimensions: list[Dimension], timed: bool, huge: boo
     for name in random.sample(sorted(found), min(len(found), random.choice((0, 0, 1, 2)))):
         if not found[name].operands:
             found[name] = replace(found[name], filters=_conditions(random, dimensions))
-    if random.random() < 0.5:
-        counted = random.choice(dimensions)
-        above = [parent for parent in [counted.parent] if parent and random.random() < 0.7]
-        found["members"] = distinct(counted.column, determines=above)
+    if counted or random.random() < 0.5:
+        member = random.choice(dimensions)
+        above = [parent for parent in [member.parent] if parent and random.random() < 0.7]
+        found["members"] = distinct(member.column, determines=above)
+        found["numbers"] = distinct("real")
     if huge:
         found.update(HUGE_METRICS)
     return found
@@ -150,12 +159,18 @@ def _alphabet(random: Random, kind: str) -> list[Any]:
     return random.sample(values, random.randint(1, len(values)))
 
 
-def _facts(random: Random, schema: Schema, alphabets: dict[str, list[Any]], centers: tuple[datetime, ...]) -> pa.Table:
+def _facts(
+    random: Random,
+    schema: Schema,
+    alphabets: dict[str, list[Any]],
+    centers: tuple[datetime, ...],
+    spreads: tuple[int, ...],
+) -> pa.Table:
     size = random.choice(SIZES)
     numbers = np.random.default_rng(random.getrandbits(64))
     columns: dict[str, pa.Array] = {}
     if schema.time is not None:
-        columns["at"] = _instants(random, numbers, centers, size)
+        columns["at"] = _instants(random, numbers, centers, size, random.choice(spreads))
     below: np.ndarray | None = None
     below_alphabet: list[Any] = []
     for dimension in schema.dimensions:
@@ -180,10 +195,11 @@ def _as_one(alphabet: list[Any]) -> np.ndarray:
     return np.array([plain.index(value) for value in plain])
 
 
-def _instants(random: Random, numbers: np.random.Generator, centers: tuple[datetime, ...], size: int) -> pa.Array:
+def _instants(
+    random: Random, numbers: np.random.Generator, centers: tuple[datetime, ...], size: int, spread: int
+) -> pa.Array:
     """Instants around one or two of the centers, in a column of any zone and unit; some of them cut to the hour."""
-    near = np.array([center.timestamp() * 1000 for center in random.sample(centers, random.randint(1, 2))], np.int64)
-    spread = random.choice(SPREADS)
+    near = np.array([center.timestamp() * 1000 for center in random.choices(centers, k=random.randint(1, 2))], np.int64)
     instants = near[numbers.integers(0, len(near), size)] + numbers.integers(-spread * 1000, spread * 1000 + 1, size)
     if random.random() < 0.3:
         instants = instants // 3_600_000 * 3_600_000
