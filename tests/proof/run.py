@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import pyarrow as pa
 from oracle import Records, in_order, oracle
 
 from proof.questions import question
@@ -117,7 +118,10 @@ def _look(trial: Trial, query: Query, principal: Principal, place: str, with_ora
         figures.refusals["MetricOverflow"] += 1
         return
     figures.paths.update(seen(trial, query, plan, result.total))
-    if with_oracle and not trial.huge:
+    types = result.table.schema
+    # Of floats the last digit decides an order, and the oracle's is rounded in its own way.
+    by_floats = any(pa.types.is_floating(types.field(one.name).type) for one in query.order)
+    if with_oracle and not trial.huge and not by_floats:
         figures.oracle += 1
         if text := unlike(result.to_pylist(), expected(trial, query, principal, plan)):
             figures.differences.append(f"{place}: {query}: the oracle differs from {pieces(plan)}\n{text}")
