@@ -53,6 +53,7 @@ METRICS = {
     "average": mean("lines"),
     "authors": distinct("author"),
     "customers": distinct("customer", determines=["city"]),
+    "folders": distinct("folder"),
     "failed": count(where={"folder": "failed"}),
     "failed_too": count(where={"folder": ["failed"]}),
     "not_failed": count(where_not={"folder": "failed"}),
@@ -197,7 +198,8 @@ def statistics(options: dict[str, str], schema: Schema, span: Interval, level: s
 
 def projection(words: list[str], options: dict[str, str], schema: Schema, span: Interval) -> Projection:
     metrics = options["metrics"].split(",") if "metrics" in options else None
-    declared = declare_projection(schema, words[0], name=options.get("name"), metrics=metrics)
+    path = "" if words[0] == "totals" else words[0]
+    declared = declare_projection(schema, path, name=options.get("name"), metrics=metrics)
     if words[1:] == ["not", "built"]:
         return declared
     return replace(declared, statistics=statistics(options, schema, span, declared.level))
