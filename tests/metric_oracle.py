@@ -51,14 +51,17 @@ def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
         return pl.when(column.count() > 0).then(column.drop_nulls().filter(at == end).sum())
     if metric.function in {"variance", "standard_deviation"}:
         x, scale = _digits(column, dtype).cast(pl.Float64), _scale(dtype)
-        found = (x.var if metric.function == "variance" else x.std)(ddof=0 if metric.population else 1)
+        least = 0 if metric.population else 1
+        deviation = (x.var if metric.function == "variance" else x.std)(ddof=least)
+        # Of some groups without a value polars says 0.0.
+        found = pl.when(column.count() > least).then(deviation)
         if dtype != pl.Duration:
             return found / 10 ** (scale * (2 if metric.function == "variance" else 1))
         per_second = {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
         return (
             found / per_second**2
             if metric.function == "variance"
-            else found.round(mode="half_to_even").cast(pl.Int64).cast(dtype)
+            else found.round(9).round(mode="half_to_even").cast(pl.Int64).cast(dtype)
         )
     total = pl.when(column.count() > 0).then(column.sum())
     if metric.function == "mean" and dtype == pl.Duration:
