@@ -33,10 +33,13 @@ def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
         return pl.when(found.cast(pl.Float64).is_finite()).then(found)
     kept = pl.col(f"{name}?")
     if metric.weight is not None:
-        # Both are multiples of small powers of two, or of ten, which few of cannot cancel in a float.
+        # Floats are multiples of small powers of two; of decimals the digits are taken as a whole number.
         both = kept & pl.col(f"{metric.column}#").is_not_null() & pl.col(f"{metric.weight}#").is_not_null()
-        x, weight = (pl.col(f"{side}#").filter(both).cast(pl.Float64) for side in (metric.column, metric.weight))
-        return pl.when(weight.sum() != 0).then((x * weight).sum() / weight.sum())
+        x, weight = (
+            _digits(pl.col(f"{side}#").filter(both), types[f"{side}#"]) for side in (metric.column, metric.weight)
+        )
+        found = (x * weight).sum().cast(pl.Float64) / weight.sum().cast(pl.Float64)
+        return pl.when(weight.sum() != 0).then(found / 10 ** _scale(types[f"{metric.column}#"]))
     if metric.column is None:
         return kept.sum().cast(pl.Int128)
     dtype = types[f"{metric.column}#"]
@@ -47,15 +50,18 @@ def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
         end = at.min() if metric.function == "first" else at.max()
         return pl.when(column.count() > 0).then(column.drop_nulls().filter(at == end).sum())
     if metric.function in {"variance", "standard_deviation"}:
-        x, degree = column.cast(pl.Int64).cast(pl.Float64) if dtype == pl.Duration else column.cast(pl.Float64), 1
-        found = (x.var if metric.function == "variance" else x.std)(ddof=0 if metric.population else degree)
+        x, scale = _digits(column, dtype).cast(pl.Float64), _scale(dtype)
+        least = 0 if metric.population else 1
+        deviation = (x.var if metric.function == "variance" else x.std)(ddof=least)
+        # Of some groups without a value polars says 0.0.
+        found = pl.when(column.count() > least).then(deviation)
         if dtype != pl.Duration:
-            return found
+            return found / 10 ** (scale * (2 if metric.function == "variance" else 1))
         per_second = {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
         return (
             found / per_second**2
             if metric.function == "variance"
-            else found.round(mode="half_to_even").cast(pl.Int64).cast(dtype)
+            else found.round(9).round(mode="half_to_even").cast(pl.Int64).cast(dtype)
         )
     if metric.function in {"quantile", "median"}:
         probability = 0.5 if metric.probability is None else metric.probability
@@ -73,3 +79,14 @@ def expression(schema: Schema, types: pl.Schema, name: str) -> pl.Expr:
     # A few values take a register each.
     found["approximate_distinct"] = found["distinct"]
     return found[metric.function]
+
+
+def _scale(dtype: pl.DataType) -> int:
+    return dtype.scale if dtype.is_decimal() else 0
+
+
+def _digits(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Floats as they are, all else as whole numbers: of a decimal its digits, which add up without rounding."""
+    if dtype.is_float():
+        return column
+    return (column * 10 ** _scale(dtype) if dtype.is_decimal() else column).cast(pl.Int64)

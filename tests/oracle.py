@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 from metric_oracle import counts, expression
 
-from wolap.model.query import Query
+from wolap.model.query import Order, Query
 from wolap.model.schema import Schema
 
 Records = list[dict[str, Any]]
@@ -21,7 +23,7 @@ def oracle(schema: Schema, facts: pl.DataFrame, query: Query, metrics: tuple[str
     counted = pl.Series([True] * len(facts), dtype=pl.Boolean)
     if schema.time is not None:
         instant = _plain(facts[schema.time.column]).dt.replace_time_zone("UTC")
-        local = instant.dt.convert_time_zone({"-08:00": "Etc/GMT+8"}.get(schema.time.zone, schema.time.zone)).dt
+        local = _on_the_clock(instant, schema.time.zone).dt
         columns |= {"@": instant.dt.epoch("us")}
         columns |= {level: getattr(local, level)().cast(pl.Int64) for level in schema.time.levels}
         for bound, keep in ((query.start, "__ge__"), (query.end, "__lt__")):
@@ -35,6 +37,24 @@ def oracle(schema: Schema, facts: pl.DataFrame, query: Query, metrics: tuple[str
     found = [expression(schema, frame.schema, name).alias(name) for name in metrics]
     grouped = frame.group_by(query.group).agg(found).sort(query.group, nulls_last=True) if query.group else None
     return (frame.select(found) if grouped is None else grouped).to_dicts()[: query.limit]
+
+
+def _on_the_clock(instant: pl.Series, zone: str) -> pl.Series:
+    if zone[0] not in "+-":
+        return instant.dt.convert_time_zone(zone)
+    hours, minutes = (int(zone[0] + part) for part in zone[1:].split(":"))
+    return instant + timedelta(hours=hours, minutes=minutes)
+
+
+def in_order(records: Records, order: Iterable[Order]) -> Records:
+    """Stable sorts from the least important name on; what has no value goes last either way."""
+    found = list(records)
+    for one in reversed(tuple(order)):
+        present = [record for record in found if record[one.name] is not None]
+        present.sort(key=lambda record: record[one.name], reverse=one.descending)
+        # A reversed sort of Python keeps equals in their order.
+        found = present + [record for record in found if record[one.name] is None]
+    return found
 
 
 def _plain(column: pl.Series) -> pl.Series:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +16,14 @@ from hypothesis import strategies as st
 from strategies import projections, queries, worlds
 
 from wolap import (
+    Cancelled,
+    Caps,
     Cube,
     Dimension,
+    Filter,
+    Principal,
     Query,
+    QueryError,
     Schema,
     Time,
     Tree,
@@ -112,11 +119,52 @@ def test_wrong_items_are_found(function: str) -> None:
 @pytest.mark.parametrize("name", ["year/month/country", "year/month/day/country/kind", "country/kind"])
 def test_one_wrong_number_is_found(name: str) -> None:
     cube = broken(sales(), name)
-    verdict = verify(cube, random_queries(cube, 300, seed=1))
+    verdict = verify(cube, random_queries(cube, 1000, seed=1))
     assert verdict.differences
     for difference in verdict.differences:
         assert name in (*difference.one, *difference.other)
-        assert "records" in str(difference)
+        assert " record" in str(difference)
+
+
+def test_the_cube_verifies_one_query() -> None:
+    cube = sales()
+    verdict = cube.verify(Query("year/month", metrics="amount"))
+    assert verdict
+    assert str(verdict) == "1 query by 3 plans: 0 differences"
+
+
+def test_the_cube_shows_what_parts() -> None:
+    verdict = broken(sales(), "year/month/country").verify(Query("year/month", metrics="amount"))
+    assert not verdict
+    [difference] = verdict.differences
+    assert (difference.one, difference.other) == (("year/month/country",), ("facts",))
+    head, count, found, expected, figures = str(verdict).splitlines()
+    assert head == "year/month · amount: year/month/country and facts part"
+    assert count == "  1 of 18 records:"
+    found, expected = (ast.literal_eval(line) for line in (found, expected))
+    assert found == {**expected, "amount": expected["amount"] + 1}
+    assert figures == "1 query by 3 plans: 1 difference"
+
+
+def test_the_filters_of_the_caller_count_and_its_caps_do_not() -> None:
+    cube = broken(sales(), "year/month/country")
+    query = Query("year/month", metrics="amount")
+    callers = [
+        Principal(filters=(Filter("country", frozenset([name])),), caps=Caps(groups=1)) for name in ("DE", "FR", None)
+    ]
+    assert sorted(bool(cube.verify(query, caller)) for caller in callers) == [False, True, True]
+
+
+def test_what_does_not_fit_the_cube_is_refused() -> None:
+    with pytest.raises(QueryError, match="there is no dimension"):
+        sales().verify(Query("nothing"))
+
+
+def test_verifying_can_be_cancelled() -> None:
+    cancel = Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        sales().verify(Query("country", metrics="amount"), cancel=cancel)
 
 
 def test_a_wrong_number_of_some_facts_on_another_clock_is_found() -> None:

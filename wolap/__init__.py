@@ -4,6 +4,7 @@ A projection answers a query when its grain is at least as fine and every metric
 """
 
 from wolap.cube import Cube, Result
+from wolap.engine.verdict import Difference, Verdict
 from wolap.errors import (
     Cancelled,
     MetricOverflow,
@@ -46,6 +47,7 @@ __all__ = [
     "Cancelled",
     "Caps",
     "Cube",
+    "Difference",
     "Dimension",
     "Filter",
     "Metric",
@@ -62,6 +64,7 @@ __all__ = [
     "Time",
     "TooExpensive",
     "Tree",
+    "Verdict",
     "WolapError",
     "approximate_distinct",
     "count",

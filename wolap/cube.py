@@ -27,13 +27,14 @@ from wolap.engine.materialize import materialize
 from wolap.engine.members import shares_of
 from wolap.engine.sketch import image_bytes
 from wolap.engine.source import MemorySource
+from wolap.engine.verdict import Verdict, verdict_of
 from wolap.errors import Problem, QueryError, SchemaError, TooExpensive, nearest, quote
 from wolap.model.interval import Interval
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import FACTS, Catalog, Projection, declare_facts, declare_projection
 from wolap.model.query import Query, settle_filter, unreadable_members
 from wolap.model.schema import Schema
-from wolap.planner.choose import plan_query
+from wolap.planner.choose import every_plan, plan_query
 from wolap.planner.plan import Plan
 from wolap.planner.source import build_order, source_of
 
@@ -146,6 +147,11 @@ class Snapshot:
             raise ValueError("the plan was made by another version of the cube; plan and run by one snapshot")
         report = execute(plan, self.catalog.schema, self.sources, self.dictionaries, cancel)
         return Result(plan, report)
+
+    def verify(self, query: Query, principal: Principal = EVERYONE, cancel: Event | None = None) -> Verdict:
+        """Runs a query by every plan that is right, and compares. See `Cube.verify`."""
+        plans = every_plan(query, self.catalog, principal)
+        return verdict_of(query, plans, lambda plan: self.run(plan, cancel))
 
     def sketches(
         self, query: Query, metric: str, principal: Principal = EVERYONE, cancel: Event | None = None
@@ -333,6 +339,15 @@ class Cube:
         """The plan of a query with every candidate, its cost or all reasons against it. `print` it, or read its
         fields."""
         return self._snapshot.plan(query, principal, explain=True)
+
+    def verify(self, query: Query, principal: Principal = EVERYONE, *, cancel: Event | None = None) -> Verdict:
+        """Whether every plan that is right (each projection, a cover of several, the facts) gives the same answer.
+
+        A Verdict is true where all agree; else its `differences`, which `print` shows, hold the plans and records that
+        part. Caps are not looked at. Raises QueryError where the query does not fit the cube or nothing can answer it,
+        and Cancelled once the event `cancel` is set.
+        """
+        return self._snapshot.verify(query, principal, cancel)
 
     def _build(self, projection: Projection, now: datetime | None, cancel: Event | None) -> Projection:
         snapshot = self._snapshot

@@ -1,111 +1,33 @@
-"""The differential mode: the same answer from every plan that is right, compared with each other.
+"""The differential mode over many queries: made up at random, each asked by every plan that is right.
 
-A wrong number that looks right is the worst bug, so a cube can check itself: `verify` runs a query by every plan that
-the rules allow (each projection, the cover, the facts) and tells where two part. Whole numbers, members and order have
-to be equal; floats that were added up in another order may differ by TOLERANCE of the larger one.
+One query is compared by `Cube.verify` (`engine/verdict.py` says how); here are the queries of a seed, and their sum.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from wolap.cube import Cube, Result, Snapshot
-from wolap.engine.compare import unlike_records
-from wolap.errors import MetricOverflow, QueryError
+from wolap.cube import Cube, Snapshot
+from wolap.engine.verdict import TOLERANCE, Difference, Verdict
+from wolap.errors import QueryError
 from wolap.model.interval import Moment
 from wolap.model.principal import EVERYONE, Principal
 from wolap.model.query import Filter, Query
-from wolap.planner.choose import every_plan
-from wolap.planner.plan import Plan
 
 __all__ = ["TOLERANCE", "Difference", "Verdict", "random_queries", "verify"]
 
-TOLERANCE = 1e-9
-_SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Two plans of one query that part: what each is made of, and the first records in which they differ."""
-
-    query: Query
-    one: tuple[str, ...]
-    other: tuple[str, ...]
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.query}: {' + '.join(self.one)} and {' + '.join(self.other)} part\n{self.text}"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How many queries were asked, by how many plans in all, and where two plans parted."""
-
-    queries: int
-    plans: int
-    refused: int
-    differences: tuple[Difference, ...]
-
 
 def verify(cube: Cube, queries: Iterable[Query], principal: Principal = EVERYONE) -> Verdict:
-    """Runs each query by every plan that is right, and compares their answers."""
-    snapshot = cube.snapshot
-    asked = ran = refused = 0
-    found: list[Difference] = []
+    """The verdict on many queries of one version of a cube. What the cube refuses is counted and not compared."""
+    snapshot, found = cube.snapshot, Verdict(0, 0, 0, ())
     for query in queries:
-        asked += 1
         try:
-            plans = every_plan(query, snapshot.catalog, principal)
+            found += snapshot.verify(query, principal)
         except QueryError:
-            refused += 1
-            continue
-        answers = [(plan, _answer(snapshot, plan)) for plan in plans]
-        ran += len(answers)
-        found += _parting(query, answers)
-    return Verdict(asked, ran, refused, tuple(found))
-
-
-def _answer(snapshot: Snapshot, plan: Plan) -> Result | str:
-    """The answer, or the text of a refusal, which every plan has to give alike."""
-    try:
-        return snapshot.run(plan)
-    except MetricOverflow as error:
-        return str(error)
-
-
-def _parting(query: Query, answers: list[tuple[Plan, Result | str]]) -> Iterator[Difference]:
-    """Each answer against the last, which is that of the facts where they are asked."""
-    *others, (last, expected) = sorted(answers, key=lambda answer: _is_of_facts(answer[0]))
-    for plan, found in others:
-        text = _difference(found, expected)
-        if text:
-            names = [tuple(piece.projection for piece in one.pieces) for one in (plan, last)]
-            yield Difference(query, names[0], names[1], text)
-
-
-def _is_of_facts(plan: Plan) -> bool:
-    return [piece.projection for piece in plan.pieces] == ["facts"]
-
-
-def _difference(one: Result | str, other: Result | str) -> str:
-    """What is not the same in two answers, as text; empty where all is."""
-    if isinstance(one, str) or isinstance(other, str):
-        return "" if one == other else f"{_named(one)} against {_named(other)}"
-    if one.total != other.total:
-        return f"{one.total:,} records against {other.total:,}"
-    rows = unlike_records(one.report, other.report, TOLERANCE)
-    if not len(rows):
-        return ""
-    shown = [(one.record(row), other.record(row)) for row in rows[:_SHOWN].tolist()]
-    lines = "\n".join(f"  {found}\n  {expected}" for found, expected in shown)
-    return f"{len(rows):,} of {len(one):,} records:\n{lines}"
-
-
-def _named(answer: Result | str) -> str:
-    return f"refused ({answer})" if isinstance(answer, str) else f"{answer.total:,} records"
+            found += Verdict(1, 0, 1, ())
+    return found
 
 
 def random_queries(cube: Cube, count: int, seed: int, principal: Principal = EVERYONE) -> Iterator[Query]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from wolap import Cube, Dimension, Query, Schema, Time, Tree, approximate_distinct, distinct, quantile
-from wolap.planner.cost import Part, cost_of, memory_of
+from wolap.planner.cost import Part, memory_of
 from wolap.planner.needs import needs_of
 
 ROWS = 1_200_000
@@ -52,7 +52,7 @@ def test_memory_is_within_twice_its_estimate(metric: str, path: str, source: str
     needs = needs_of(plan.query, snapshot.catalog, plan.metrics)
     assert projection.mergeable.issuperset(needs.partials)
     part = Part(projection, plan.interval)
-    estimate = memory_of((part,), needs, cost_of((part,), needs, plan.groups, 0))
+    estimate = memory_of((part,), needs, plan.groups)
     one = replace(plan, pieces=(replace(plan.pieces[0], projection=source),))
     tracemalloc.start()
     try:

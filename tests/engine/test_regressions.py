@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,21 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from wolap import Cube, Dimension, Query, Schema, SchemaError, Time, Tree, count, distinct, mean, ratio
+from wolap import (
+    Cube,
+    Dimension,
+    Query,
+    Schema,
+    SchemaError,
+    Time,
+    Tree,
+    count,
+    distinct,
+    mean,
+    ratio,
+    total,
+    weighted_mean,
+)
 from wolap.model.level import LEVELS
 from wolap.model.zone import Zone, to_microseconds
 from wolap.sources.files import read_facts
@@ -126,3 +141,23 @@ def test_a_default_start_at_a_midnight_that_comes_twice_counts_the_whole_day() -
     first = zone.floor("day", to_microseconds(datetime(2024, 10, 27, 13)))  # noqa: DTZ001
     assert datetime.fromtimestamp(first / 1e6, UTC) == datetime(2024, 10, 27, tzinfo=UTC)
     assert cube.answer(Query("", start=datetime.fromtimestamp(first / 1e6, UTC))).to_pylist() == [{"n": 2}]
+
+
+def test_a_quotient_of_decimals_is_rounded_once() -> None:
+    """Weights of thousandths, each of which a float would have rounded: a mean of equal values is that value."""
+    weights = [Decimal(f"0.{number:03}") for number in range(1, 200)]
+    schema = Schema(
+        "weights",
+        [Dimension("g")],
+        {"mean": weighted_mean("x", "w"), "share": ratio("total", "total"), "total": total("w"), "plain": mean("w")},
+        [Tree.parse("g")],
+    )
+    groups = pa.array([str(number // 2) for number in range(199)])
+    facts = pa.table({"g": groups, "x": pa.array([255] * 199), "w": pa.array(weights, pa.decimal128(9, 3))})
+    cube = Cube(schema, facts)
+    cube.materialize("g")
+    for record in cube.answer(Query("g")).to_pylist():
+        assert record["mean"] == 255.0
+        assert record["share"] == 1.0
+        few = weights[2 * int(record["g"]) :][:2]
+        assert record["plain"] == float(sum(few) / len(few))

@@ -178,3 +178,20 @@ def test_settling_twice_is_settling_once(filters: list[Filter], start: datetime 
     named = [Filter("x", one.values, one.exclude) for one in filters]
     once = settle(Query("year", filters=named, start=start), SCHEMA)
     assert settle(once, SCHEMA) == once
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([None], "kind in (null)"),
+        (["null"], "kind in ('null')"),
+        ([None, "null", "a"], "kind in ('null', a, null)"),
+        ([""], "kind in ('')"),
+        (["a, b", "c"], "kind in ('a, b', c)"),
+        ([" a"], "kind in (' a')"),
+        (["New York"], "kind in (New York)"),
+        ([7], "kind in (7)"),
+    ],
+)
+def test_a_filter_shows_each_member_as_one(values: list[str | None], text: str) -> None:
+    assert str(Filter("kind", frozenset(values))) == text

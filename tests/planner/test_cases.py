@@ -63,6 +63,7 @@ METRICS = {
     "middle": median("lines"),
     "highest": quantile("lines", 0.99),
     "nearer": quantile("lines", 0.99, accuracy=0.001),
+    "folders": distinct("folder"),
     "failed": count(where={"folder": "failed"}),
     "failed_too": count(where={"folder": ["failed"]}),
     "not_failed": count(where_not={"folder": "failed"}),
@@ -211,7 +212,7 @@ def projection(words: list[str], options: dict[str, str], schema: Schema, span: 
     where, where_not = (build_filters(options, f"{key}.") for key in ("where", "where_not"))
     declared = declare_projection(
         schema,
-        words[0],
+        "" if words[0] == "totals" else words[0],
         name=options.get("name"),
         metrics=metrics,
         zone=options.get("zone"),

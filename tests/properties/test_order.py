@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from oracle import in_order
 from strategies import projections, queries, worlds
 
 from wolap import Cube, Dimension, Query, Schema, Tree, minimum
 from wolap.model.query import Order
-
-Record = dict[str, Any]
-
-
-def in_order(records: list[Record], order: list[Order]) -> list[Record]:
-    """Stable sorts from the least important name on; what has no value goes last either way."""
-    found = list(records)
-    for one in reversed(order):
-        present = [record for record in found if record[one.name] is not None]
-        present.sort(key=lambda record: record[one.name], reverse=one.descending)
-        # A reversed sort of Python keeps equals in their order.
-        found = present + [record for record in found if record[one.name] is None]
-    return found
 
 
 @given(st.data())

@@ -75,3 +75,18 @@ def test_who_has_not_the_right_gets_none(endpoint: Endpoint) -> None:
 def test_what_would_be_refused_is_refused(endpoint: Endpoint) -> None:
     assert ask(endpoint, "/sales/v1/country?metrics=nothing", accept=PLAN).status == 400
     assert ask(endpoint, "/sales/v1/nothing", accept=PLAN).status == 404
+
+
+def test_a_path_without_an_answer_is_not_found_and_says_why() -> None:
+    strict = Endpoint(cube("year/month/day/country", strict=True))
+    report, explained = (ask(strict, "/sales/v1/country/city", accept=accept) for accept in ("text/csv", PLAN))
+    assert (report.status, explained.status) == (404, 404)
+    assert b"dimension missing: city" in explained.body
+
+
+def test_what_is_answerable_but_not_so_is_refused_as_its_report_is() -> None:
+    strict = Endpoint(cube("year/country", strict=True))
+    target = "/sales/v1/country?metrics=customers"
+    report, explained = (ask(strict, target, accept=accept) for accept in ("text/csv", PLAN))
+    assert (report.status, explained.status) == (400, 400)
+    assert report.body == explained.body

@@ -14,8 +14,6 @@ from wolap.verify import verify as compare
 
 __all__ = ["verify"]
 
-_SHOWN = 20
-
 
 @click.command()
 @cube_file_argument
@@ -29,11 +27,6 @@ def verify(file: Path, principal: Principal, queries: int, seed: int) -> None:
     """
     cube = open_cube(file, principal)
     verdict = compare(cube, random_queries(cube, queries, seed, principal), principal)
-    for difference in verdict.differences[:_SHOWN]:
-        click.echo(str(difference))
-    click.echo(
-        f"{verdict.queries:,} queries by {verdict.plans:,} plans: {len(verdict.differences):,} differences"
-        + (f", {verdict.refused:,} refused" if verdict.refused else "")
-    )
-    if verdict.differences:
+    click.echo(str(verdict))
+    if not verdict:
         sys.exit(REFUSED)

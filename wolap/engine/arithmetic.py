@@ -105,11 +105,16 @@ def as_floats(column: MetricColumn) -> np.ndarray:
 
 
 def quotient(name: str, above: MetricColumn, below: MetricColumn) -> MetricColumn:
-    """One column divided by another. A duration by a number stays a duration, in its own unit."""
+    """One column divided by another. A duration by a number stays a duration, in its own unit.
+
+    Digits are divided as they are stored and put in their unit once: of 1.02 by 0.004 in thousandths that is 1020 by 4,
+    and exact, where two decimals as floats would both have been rounded before.
+    """
     stays = above.is_duration and not below.is_duration
-    dividend, divisor = above.values.astype(np.float64) if stays else as_floats(above), as_floats(below)
+    unit, per = 1.0 if stays else unit_of(above.type), unit_of(below.type)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        values = dividend / divisor
+        values = above.values.astype(np.float64) / below.values.astype(np.float64)
+        values = values * (per / unit) if per > unit else values / (unit / per)
     return _finite(name, values, above, below, above.type if stays else FLOAT)
 
 

@@ -43,11 +43,18 @@ class Filter:
 
     def shown(self) -> list[str]:
         """Its members as texts for people, sorted; of many the first, and how many more there are."""
-        named = sorted("null" if value is None else str(value) for value in self.values)
+        named = sorted("null" if value is None else _shown(value) for value in self.values)
         return [*named[:_SHOWN], f"{len(named) - _SHOWN} more"] if len(named) > _SHOWN else named
 
     def __str__(self) -> str:
         return f"{self.dimension} {'not in' if self.exclude else 'in'} ({', '.join(self.shown())})"
+
+
+def _shown(value: Member) -> str:
+    """A member to read: a text in quotes where it could be taken for null, for nothing or for several."""
+    text = str(value)
+    plain = text not in ("", "null") and text == text.strip() and not set(text) & set(",()'\"")
+    return text if plain or not isinstance(value, str) else quote(text)
 
 
 def members_left(filters: Iterable[Filter], dimension: str) -> tuple[frozenset[Member], bool]:

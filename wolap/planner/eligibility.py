@@ -19,6 +19,7 @@ from wolap.model.level import IDENTIFYING, common_level, nests
 from wolap.model.projection import Projection
 from wolap.planner.needs import Needs
 from wolap.planner.plan import Reason
+from wolap.planner.remedy import exact_grain, finer_buckets
 
 __all__ = [
     "RULES",
@@ -83,7 +84,7 @@ def _level(projection: Projection, needs: Needs) -> Iterator[Reason]:
     wanted, stored = needs.level, projection.level
     if wanted is None or (stored is not None and nests(stored, wanted)):
         return
-    remedy = f"store {wanted} in {projection.name}"
+    remedy = finer_buckets(projection, needs, wanted)
     if stored is None:
         yield Reason("level_too_coarse", wanted, f"no time · level too coarse for {wanted}", remedy)
     elif nests(wanted, stored):
@@ -91,7 +92,7 @@ def _level(projection: Projection, needs: Needs) -> Iterator[Reason]:
     else:
         finer = common_level((wanted, stored))
         text = f"level not nested: a {stored} does not lie inside a {wanted}"
-        yield Reason("level_not_nested", wanted, text, f"store {finer} in {projection.name}")
+        yield Reason("level_not_nested", wanted, text, finer_buckets(projection, needs, finer or wanted))
 
 
 def _zone(projection: Projection, needs: Needs) -> Iterator[Reason]:
@@ -150,7 +151,7 @@ def _exact(projection: Projection, needs: Needs) -> Iterator[Reason]:
             if lonely and not (_adds_up(projection, needs, partial) and _cuts_alike(projection, needs, needs.asked)):
                 grain = "/".join(needs.query.group) or "totals"
                 text = f"{metric} cannot be merged ({partial}): needs exactly {grain}"
-                yield Reason("needs_exact_grain", metric, text, f"a projection {grain}")
+                yield Reason("needs_exact_grain", metric, text, exact_grain(needs))
                 break
 
 
@@ -190,7 +191,9 @@ def _repeated(projection: Projection, needs: Needs) -> Iterator[Reason]:
 def _built(projection: Projection, needs: Needs) -> Iterator[Reason]:
     """Rule 18, and what there is to read at all."""
     if projection.is_facts and needs.strict:
-        yield Reason("disabled", projection.name, "the cube is strict: facts are not asked")
+        yield Reason(
+            "disabled", projection.name, "the cube is strict: facts are not asked", "a cube that is not strict"
+        )
     if projection.statistics is None:
         yield Reason("not_built", projection.name, "declared, but not built", f"build {projection.name}")
 

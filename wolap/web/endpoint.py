@@ -17,7 +17,16 @@ from threading import Event
 from time import perf_counter
 
 from wolap.cube import Cube
-from wolap.errors import Cancelled, NotAllowed, QueryError, UnknownResource, UnsupportedFormat, nearest, quote
+from wolap.errors import (
+    Cancelled,
+    NoAnswer,
+    NotAllowed,
+    QueryError,
+    UnknownResource,
+    UnsupportedFormat,
+    nearest,
+    quote,
+)
 from wolap.language.reader import Location, Target, locate, read_format, read_query, split_target
 from wolap.model.principal import EVERYONE, Principal
 from wolap.model.query import Filter, settle_filter
@@ -115,14 +124,20 @@ class Endpoint:
         return response if request.method != "HEAD" else Response(response.status, response.headers, b"")
 
     def explain(self, target: str, now: datetime, principal: Principal = EVERYONE) -> Plan:
-        """The plan of a target with every candidate. Raises QueryError for a target that would be refused."""
+        """The plan of a target with every candidate. Raises QueryError for a target that would be refused, as it would
+        be, but for a path without an answer with every reason."""
         split = split_target(target)
         cube, location = self._locate(split, principal)
         query = read_query(split, location, cube.schema, principal, now)
         negotiate(location.extension, read_format(split), None)
         snapshot = cube.snapshot
-        among = Offers(snapshot, principal, now).metrics(location.path)
-        return snapshot.plan(query, principal, among=among, explain=True)
+        offers = Offers(snapshot, principal, now)
+        try:
+            return snapshot.plan(query, principal, among=offers.metrics(location.path), explain=True)
+        except NoAnswer as error:
+            if offers.is_answerable(location.path):
+                raise
+            raise UnknownResource(str(error)) from None
 
     def _answer(self, request: Request, now: datetime) -> Response:
         target = split_target(request.target)

@@ -1,0 +1,158 @@
+"""One world after the other: each question by every right plan, and every tenth by the oracle too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+from oracle import Records, in_order, oracle
+
+from proof.questions import question
+from proof.strain import strained
+from proof.tally import EXPECTED, seen
+from proof.worlds import Trial, trial
+from wolap import MetricOverflow, NoAnswer, Plan, Principal, Query, QueryError
+
+__all__ = ["Figures", "run_world", "run_worlds"]
+
+QUESTIONS = 100
+ORACLE_EACH = 10
+EXPLAIN_EACH = 5
+ROUNDING = 1e-9
+SHOWN = 10
+
+
+@dataclass
+class Figures:
+    """What a run has come to."""
+
+    worlds: int = 0
+    facts: int = 0
+    queries: int = 0
+    plans: int = 0
+    oracle: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+    paths: Counter[str] = field(default_factory=Counter)
+    differences: list[str] = field(default_factory=list)
+
+    def add(self, other: Figures) -> None:
+        """Adds those of another run."""
+        for name in ("worlds", "facts", "queries", "plans", "oracle"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.refusals += other.refusals
+        self.paths += other.paths
+        self.differences += other.differences
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.queries:,} queries of {self.worlds:,} worlds with {self.facts:,} facts",
+            f"{self.plans:,} plans compared, {self.oracle:,} answers compared with the oracle",
+            *(f"{count:,} refused: {kind}" for kind, count in self.refusals.most_common()),
+            "",
+            *(f"{count:>10,} {name}" for name, count in sorted(self.paths.items())),
+            "",
+            f"never exercised: {', '.join(self.blind) or 'nothing'}",
+            *self.differences[:SHOWN],
+            f"{len(self.differences):,} differences",
+        ]
+        return "\n".join(lines)
+
+    @property
+    def blind(self) -> list[str]:
+        """What never occurred, though it should."""
+        return [name for name in EXPECTED if not self.paths[name]]
+
+
+def run_worlds(seed: int, first: int, queries: int, paths: Counter[str] | None = None) -> Figures:
+    """The worlds of a seed from the first on, until so many queries were asked. What `watch` has counted in `paths`
+    belongs to these figures."""
+    figures = Figures()
+    world = first
+    while figures.queries < queries:
+        figures.add(run_world(seed, world, min(QUESTIONS, queries - figures.queries)))
+        world += 1
+    if paths is not None:
+        figures.paths += paths
+        paths.clear()
+    return figures
+
+
+def run_world(seed: int, world: int, queries: int = QUESTIONS) -> Figures:
+    """One world. Whatever parts is told with what replays it."""
+    random = Random(f"{seed}/{world}")
+    with strained(random):
+        made = trial(random)
+        figures = Figures(1, made.world.facts.num_rows)
+        for number in range(queries):
+            query, principal = question(random, made)
+            place = f"--seed {seed} --world {world}, question {number}"
+            figures.queries += 1
+            try:
+                verdict = made.snapshot.verify(query, principal)
+            except QueryError as error:
+                figures.refusals[_kind(error)] += 1
+                continue
+            figures.plans += verdict.plans
+            for difference in verdict.differences:
+                if made.huge and "a refusal (" in difference.text:
+                    figures.refusals["a sum that does not fit, in one of the plans"] += 1
+                else:
+                    figures.differences.append(f"{place}: {difference}")
+            if number % EXPLAIN_EACH == 0 or number % ORACLE_EACH == 0:
+                _look(made, query, principal, place, number % ORACLE_EACH == 0, figures)
+    return figures
+
+
+def _kind(error: QueryError) -> str:
+    return type(error).__name__ if isinstance(error, NoAnswer | MetricOverflow) else f"{type(error).__name__}: {error}"
+
+
+def _look(trial: Trial, query: Query, principal: Principal, place: str, with_oracle: bool, figures: Figures) -> None:
+    plan = trial.snapshot.plan(query, principal, explain=True)
+    try:
+        result = trial.snapshot.run(plan)
+    except MetricOverflow:
+        figures.refusals["MetricOverflow"] += 1
+        return
+    figures.paths.update(seen(trial, query, plan, result.total))
+    types = result.table.schema
+    # Of floats the last digit decides an order, and the oracle's is rounded in its own way.
+    by_floats = any(pa.types.is_floating(types.field(one.name).type) for one in query.order)
+    if with_oracle and not trial.huge and not by_floats:
+        figures.oracle += 1
+        if text := unlike(result.to_pylist(), expected(trial, query, principal, plan)):
+            figures.differences.append(f"{place}: {query}: the oracle differs from {pieces(plan)}\n{text}")
+
+
+def pieces(plan: Plan) -> str:
+    """What a plan is made of."""
+    return " + ".join(piece.projection for piece in plan.pieces)
+
+
+def expected(trial: Trial, query: Query, principal: Principal, plan: Plan) -> Records:
+    """The records by the oracle, which looks at the settled query for a widened interval only."""
+    bounds = plan.query if plan.widened else query
+    asked = Query(query.group, filters=(*query.filters, *principal.filters), start=bounds.start, end=bounds.end)
+    records = in_order(oracle(trial.world.schema, trial.world.frame, asked, plan.metrics), query.order)
+    return records[query.offset : None if query.limit is None else query.offset + query.limit]
+
+
+def unlike(found: Records, right: Records) -> str:
+    """The first record that differs."""
+    if len(found) != len(right):
+        return f"  {len(found):,} records against {len(right):,}"
+    for number, (one, other) in enumerate(zip(found, right, strict=True)):
+        if list(one) != list(other) or not all(_same(one[name], other[name]) for name in one):
+            return f"  record {number}:\n  {one}\n  {other}"
+    return ""
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return one is other
+    if isinstance(one, float) and one != other:
+        return abs(one - other) <= ROUNDING * max(abs(one), abs(other))
+    return bool(one == other)

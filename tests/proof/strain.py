@@ -1,0 +1,55 @@
+"""Limits that only a hundred million rows reach, made so small that a few hundred reach them.
+
+Blocks, dense tables, packed keys and partitions have sizes at which another way is gone. Half of all worlds are
+strained: each limit is by chance as it is, or tiny. Answers must not change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from types import ModuleType
+
+from wolap.engine import collection, groups, joint, kernels, keys, layout, time_index
+from wolap.planner import cost
+
+__all__ = ["strained"]
+
+# Where, which limits, and the small numbers that one of is put in their place.
+LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
+    ((kernels, joint, collection), "BLOCK", (40, 64, 500)),
+    ((kernels, collection), "LARGE_BLOCK", (40, 500)),
+    ((kernels,), "DENSE_ALWAYS", (0,)),
+    ((kernels,), "DENSE_MOST", (0, 16)),
+    ((kernels,), "_LONG_RUN", (1, 2)),
+    ((groups,), "_RANKS_MOST", (0,)),
+    ((collection,), "_TABLE_BYTES_MOST", (0,)),
+    ((keys,), "_MOST", (1 << 4, 1 << 12)),
+    ((keys,), "_RANKED_BLOCK", (50, 500)),
+    ((time_index,), "_BLOCK", (50, 500)),
+    ((layout,), "_MOST_PARTITIONS", (1, 20)),
+)
+
+
+@contextmanager
+def strained(random: Random) -> Iterator[None]:
+    """Limits as they are, or some of them small. AttributeError tells of one that is gone."""
+    usual = [(module, name, getattr(module, name)) for modules, name, _ in LIMITS for module in modules]
+    piece = cost.RATES["piece"]
+    strains = random.random() < 0.5
+    if random.random() < 0.5:
+        # Each piece saves time, so that covers have as many as there can be.
+        cost.RATES["piece"] = random.choice((-1e6, -1e3))
+    if strains:
+        for modules, name, small in LIMITS:
+            if random.random() < 0.5:
+                chosen = random.choice(small)
+                for module in modules:
+                    setattr(module, name, chosen)
+    try:
+        yield
+    finally:
+        cost.RATES["piece"] = piece
+        for module, name, value in usual:
+            setattr(module, name, value)

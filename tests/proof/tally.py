@@ -1,0 +1,103 @@
+"""What the questions have exercised: how often each way through the planner and the engine was gone.
+
+A rule that never spoke, or a kernel that never ran, proves nothing, so a run prints this table and names what stayed
+at 0. A new way is one line: of WATCHED where a function is gone through, of `seen` where a plan tells.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from proof.worlds import Trial
+from wolap import Plan, Query, cube
+from wolap.engine import execute, joint, kernels, materialize, source
+from wolap.engine.groups import Halves
+from wolap.engine.keys import Keys
+from wolap.model.aggregate import AGGREGATES
+from wolap.planner.plan import REASONS
+
+__all__ = ["EXPECTED", "seen", "watch"]
+
+# What only a caller's caps can bring about, which verifying does not look at.
+_CAPS = {"over_row_cap", "over_scan_cap", "over_memory"}
+
+
+def _kind(keys: Keys) -> str:
+    return "packed" if keys.ranked is None else "ranked"
+
+
+# Where, which name, and how a call of it is counted.
+WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
+    (kernels, "choose_kernel", lambda found, scan, wanted: f"kernel {found[0]}"),
+    (source, "join_scan", lambda found, scan, partial, *rest: f"joint {partial.function} of rows"),
+    (joint, "_join", lambda found, partial, *rest: f"joint {partial.function}"),
+    (source, "count_distinct", lambda found, *rest: "distinct counted"),
+    (execute, "stitch", lambda found, parts: f"stitched {min(len(parts), 4)}{' or more' if len(parts) > 3 else ''}"),
+    (execute, "record_order", lambda found, *rest: "order as it is" if found is None else "order by sorting"),
+    (materialize, "pack", lambda found, *rest: f"projection made by keys {_kind(found)}"),
+    (source, "pack", lambda found, *rest: f"report by keys {_kind(found)}"),
+    (cube, "source_of", lambda found, *rest: f"built from {'the facts' if found.is_facts else 'a projection'}"),
+    (Halves, "join", lambda found, *rest: "sum in halves"),
+)
+EXPECTED = (
+    *(f"kernel {name}" for name, *_ in kernels.KERNELS),
+    *(f"joint {name}" for name in joint.RUNNING),
+    *(f"stitched {number}" for number in ("1", "2", "3", "4 or more")),
+    *(f"reason {code}" for code in REASONS if code not in _CAPS),
+    *(f"metric {name}" for name in AGGREGATES),
+    *(f"{what} by keys {how}" for what in ("report", "projection made") for how in ("packed", "ranked")),
+    "distinct counted", "order as it is", "order by sorting", "sum in halves",
+    "alone: facts", "alone: a projection", "cover of projections", "cover with facts",
+    "filtered metric", "determined dimension", "widened", "filter", "filter NOT IN", "implied filter", "limit",
+    "built from the facts", "built from a projection", "open interval", "no time", "coverage in part", "empty result",
+)  # fmt: skip
+
+
+def watch(tally: Counter[str]) -> None:
+    """Counts the calls of WATCHED from now on, for the life of the process. AttributeError tells of a name that is
+    gone."""
+    for place, name, label in WATCHED:
+        setattr(place, name, _counted(getattr(place, name), label, tally))
+
+
+def _counted(function: Callable[..., Any], label: Callable[..., str], tally: Counter[str]) -> Callable[..., Any]:
+    @wraps(function)
+    def counted(*arguments: Any, **named: Any) -> Any:
+        found = function(*arguments, **named)
+        tally[label(found, *arguments)] += 1
+        return found
+
+    return counted
+
+
+def seen(trial: Trial, query: Query, plan: Plan, records: int) -> list[str]:
+    """What an explained plan tells."""
+    names = {piece.projection for piece in plan.pieces}
+    schema = trial.world.schema
+    found = [f"reason {reason.code}" for candidate in plan.candidates for reason in candidate.reasons]
+    found += [f"metric {schema.metrics[name].function}" for name in plan.metrics]
+    if len(plan.pieces) > 1:
+        found.append("cover with facts" if "facts" in names else "cover of projections")
+    else:
+        found.append("alone: facts" if "facts" in names else "alone: a projection")
+    stored = {one.name: one for one in trial.cube.projections}
+    asked = set(query.group) | {one.dimension for one in query.filters}
+    for name in names:
+        if asked - schema.levels - set(stored[name].dimensions):
+            found.append("determined dimension")
+    conditions = {
+        "filtered metric": any(schema.metrics[name].filters for name in plan.metrics),
+        "widened": plan.widened,
+        "filter": bool(query.filters),
+        "filter NOT IN": any(one.exclude for one in query.filters),
+        "implied filter": len(plan.query.filters) > len(query.filters),
+        "limit": query.limit is not None,
+        "open interval": query.start is None or query.end is None,
+        "no time": schema.time is None,
+        "coverage in part": len(trial.snapshot.catalog.coverages) > 1,
+        "empty result": not records,
+    }
+    return found + [name for name, holds in conditions.items() if holds]
