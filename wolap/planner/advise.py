@@ -1,0 +1,237 @@
+"""What to store: the projections that save most of what a workload costs, under a budget of bytes.
+
+The lattice that answers queries is read backwards here (Harinarayan, Rajaraman and Ullman, "Implementing data cubes
+efficiently", 1996). What a demand would cost with a candidate is asked of the rules and the cost model that queries are
+planned by, so the advice is true to what will happen; that is worked out once for each pair, and `greedy.py` chooses
+from the table. The statistics of what is not built are estimated from a sample, by whoever knows the data. In the end
+all demands are planned, as if what was chosen were built: before and after are costs of plans.
+
+What cannot merge, such as a plain distinct count, is read at its own grain only, so a candidate saves of that what its
+own demands cost, and nothing beyond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, combinations, count, islice
+from math import inf
+
+from wolap.errors import NoAnswer, QueryError
+from wolap.model.aggregate import Partial
+from wolap.model.principal import Caps
+from wolap.model.projection import Catalog, Projection, Statistics
+from wolap.model.tree import path_text
+from wolap.planner.advice import Advice, Answered, Choice
+from wolap.planner.choose import plan_query
+from wolap.planner.cost import Part, cost_of, group_estimate, width_of
+from wolap.planner.cover import cover
+from wolap.planner.eligibility import Needs, is_eligible, may_serve_part, needs_of
+from wolap.planner.grains import UNNAMED, Grain, GrainKey, declarations, grains_of, steps_of, union
+from wolap.planner.greedy import Costs, choose
+from wolap.planner.workload import Workload
+
+__all__ = ["Measure", "Search", "advise"]
+
+# Unions are tried of the first so many that were chosen, and measured where they could pay at all.
+_CHOSEN_FOR_UNIONS, _MOST_UNIONS = 24, 100
+# Names go up to 200 letters of ASCII; a number may follow.
+_LONGEST_NAME = 190
+
+# Estimates statistics: those that each of some declared projections would have if it were built.
+Measure = Callable[[Sequence[Projection]], Sequence[Statistics]]
+
+
+def advise(
+    catalog: Catalog, workload: Workload, budget: int, measure: Measure, *, afresh: bool = False
+) -> Advice:
+    """What to store beside what is built (or, `afresh`, instead of it) within `budget` bytes.
+
+    Raises QueryError for a budget below 1 and for a workload of nothing.
+    """
+    if budget < 1:
+        raise QueryError(f"a budget of {budget:,} bytes stores nothing; give at least 1")
+    search = Search.of(catalog, workload, measure, afresh)
+    search.add(search.unions([candidate for candidate, _ in choose(search.costs, budget)]))
+    chosen = choose(search.costs, budget)
+    picked = _named([search.candidates[candidate] for candidate, _ in chosen], catalog)
+    answered, used = search.answered(picked), frozenset[str]()
+    used = used.union(*(one.by for one in answered))
+    if any(one.name not in used for one in picked):
+        # A cover of others took its place.
+        answered = search.answered([one for one in picked if one.name in used])
+    saved = [saved for _, saved in chosen]
+    choices = [Choice(one, gain) for one, gain in zip(picked, saved, strict=True) if one.name in used]
+    return Advice(budget, tuple(choices), answered, len(search.candidates), workload.left_out)
+
+
+@dataclass(slots=True)
+class Search:
+    """The candidates so far, and what each demand would cost with each of them.
+
+    `base` is the catalog without caps, with what is built; `owners` the demands that each grain is the grain of;
+    `groups` and `widths` belong to demands, as the cost model wants them.
+    """
+
+    catalog: Catalog
+    base: Catalog
+    workload: Workload
+    measure: Measure
+    needs: list[Needs]
+    grains: dict[GrainKey, Grain]
+    owners: dict[GrainKey, list[Needs]]
+    candidates: list[Projection]
+    groups: list[int]
+    widths: list[int]
+    costs: Costs
+
+    @classmethod
+    def of(cls, catalog: Catalog, workload: Workload, measure: Measure, afresh: bool) -> Search:
+        """A search with what is declared and not built, and the grains of the demands, as candidates.
+
+        Raises QueryError for a workload of nothing.
+        """
+        if not workload.demands:
+            raise QueryError("nothing is asked, so nothing is worth storing; give at least one query")
+        built = [one for one in catalog.projections if one.is_facts or (one.statistics is not None and not afresh)]
+        base = replace(catalog, projections=tuple(built), caps=Caps())
+        needs = [needs_of(one.query, base, one.query.metrics or ()) for one in workload.demands]
+        search = cls(catalog, base, workload, measure, needs, {}, {}, [], [], [], Costs([], [], []))
+        for one in needs:
+            for grain in grains_of(one):
+                search.grains.setdefault(grain.key, grain)
+                search.owners.setdefault(grain.key, []).append(one)
+        search.begin()
+        return search
+
+    def begin(self) -> None:
+        """The first candidates, and what the demands cost without any."""
+        kept = {one.name for one in self.base.projections}
+        found = [one for one in self.catalog.projections if one.name not in kept]
+        for key, grain in self.grains.items():
+            found += declarations(grain, self.needs, self.owners[key])
+        measured = self._measured(found)
+        # The finest statistics there are say best how many groups a report has.
+        known = replace(self.base, projections=(*measured, *self.base.projections))
+        self.groups = [group_estimate(one, known) for one in self.needs]
+        self.widths = [width_of(one, self.base) for one in self.needs]
+        start = [self._start(number) for number in range(len(self.needs))]
+        self.costs = Costs(start, [], [])
+        self._take(measured)
+
+    def add(self, declared: Iterable[Projection]) -> None:
+        """More candidates."""
+        self._take(self._measured(declared))
+
+    def unions(self, chosen: Sequence[int]) -> Iterator[Projection]:
+        """Declarations at unions of the grains of two candidates, where one could be smaller than both together."""
+        schema = self.base.schema
+        first = [self.candidates[number] for number in chosen[:_CHOSEN_FOR_UNIONS]]
+        fresh: dict[GrainKey, Grain] = {}
+        for one, other in combinations(first, 2):
+            grain = union(*(Grain.of(each.dimensions, each.level, schema) for each in (one, other)), schema)
+            if grain is not None and grain.key not in self.grains and _may_pay(one, other):
+                fresh.setdefault(grain.key, grain)
+        for grain in islice(fresh.values(), _MOST_UNIONS):
+            self.grains[grain.key] = grain
+            yield from declarations(grain, self.needs, ())
+
+    def answered(self, picked: Sequence[Projection]) -> tuple[Answered, ...]:
+        """The plan of each demand before and after some projections are stored."""
+        *stored, facts = self.base.projections
+        after = replace(self.base, projections=(*stored, *picked, facts))
+        found = []
+        for number, demand in enumerate(self.workload.demands):
+            was, is_now = (self._planned(number, catalog) for catalog in (self.base, after))
+            found.append(Answered(demand.query, demand.weight, *was, *is_now))
+        return tuple(found)
+
+    def _planned(self, number: int, catalog: Catalog) -> tuple[float, tuple[str, ...]]:
+        """What a demand costs and what answers it. What nothing can answer costs what the facts would."""
+        try:
+            plan = plan_query(self.workload.demands[number].query, catalog)
+        except NoAnswer:
+            return self._price(number), ()
+        return plan.cost.nanoseconds, tuple(dict.fromkeys(piece.projection for piece in plan.pieces))
+
+    def _measured(self, declared: Iterable[Projection]) -> list[Projection]:
+        """Projections that no candidate is the same as, each once, with statistics: estimated where they are not
+        built."""
+        known = {_identity(one) for one in self.candidates}
+        fresh = {identity: one for one in declared if (identity := _identity(one)) not in known}
+        waiting = [one for one in fresh.values() if one.statistics is None]
+        estimates = iter(self.measure(waiting))
+        return [
+            one if one.statistics is not None else replace(one, statistics=next(estimates)) for one in fresh.values()
+        ]
+
+    def _take(self, measured: Iterable[Projection]) -> None:
+        columns, sizes = list(self.costs.columns), list(self.costs.sizes)
+        for one in measured:
+            assert one.statistics is not None
+            self.candidates.append(one)
+            sizes.append(one.statistics.bytes)
+            columns.append(list(self._cheaper(one)))
+        self.costs = Costs(self.costs.start, columns, sizes)
+
+    def _cheaper(self, candidate: Projection) -> Iterator[tuple[int, float]]:
+        """The demands that cost less with a candidate than without, and what."""
+        beside = replace(self.base, projections=(candidate, *self.base.projections))
+        for number, needs in enumerate(self.needs):
+            if is_eligible(candidate, needs):
+                cost = self._cost(number, (Part(candidate, needs.interval),))
+            elif may_serve_part(candidate, needs):
+                cost = self._cost(number, cover(needs, beside))
+            else:
+                continue
+            if cost < self.costs.start[number]:
+                yield number, cost
+
+    def _start(self, number: int) -> float:
+        """What a demand costs with what is built."""
+        needs = self.needs[number]
+        alone = [(Part(one, needs.interval),) for one in self.base.projections if is_eligible(one, needs)]
+        found = min((self._cost(number, parts) for parts in (*alone, cover(needs, self.base))), default=inf)
+        return found if found < inf else self._price(number) * self.workload.demands[number].weight
+
+    def _cost(self, number: int, parts: tuple[Part, ...]) -> float:
+        if not parts:
+            return inf
+        cost = cost_of(parts, self.needs[number], self.groups[number], self.widths[number])
+        return cost.nanoseconds * self.workload.demands[number].weight
+
+    def _price(self, number: int) -> float:
+        """What the facts would cost, whether they may be asked or not."""
+        needs, facts = self.needs[number], self.base.projections[-1]
+        return cost_of((Part(facts, needs.interval),), needs, self.groups[number], self.widths[number]).nanoseconds
+
+
+def _identity(one: Projection) -> tuple[frozenset[str], str | None, frozenset[Partial]]:
+    return frozenset(one.dimensions), one.level, one.partials
+
+
+def _may_pay(one: Projection, other: Projection) -> bool:
+    """Whether a union could be smaller than both together: it has the rows of the larger at least, each at least as
+    wide as the wider of both."""
+    assert one.statistics is not None
+    assert other.statistics is not None
+    rows = max(one.statistics.rows, other.statistics.rows)
+    width = max(each.statistics.bytes / max(each.statistics.rows, 1) for each in (one, other) if each.statistics)
+    return rows * width < one.statistics.bytes + other.statistics.bytes
+
+
+def _named(picked: Sequence[Projection], catalog: Catalog) -> list[Projection]:
+    """What was chosen, each with a name that no other has: its steps, and a number behind where that is taken."""
+    taken = {one.name for one in catalog.projections}
+    found = []
+    for one in picked:
+        named = one
+        if one.name == UNNAMED:
+            steps = path_text(steps_of(one, catalog.schema)) or "totals"
+            plain = steps if steps.isascii() and len(steps) <= _LONGEST_NAME else "advised"
+            numbered = (f"{plain}.{number}" for number in count(2))
+            name = next(name for name in chain((plain,), numbered) if name not in taken)
+            named = replace(one, name=name)
+        taken.add(named.name)
+        found.append(named)
+    return found
