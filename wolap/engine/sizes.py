@@ -17,7 +17,7 @@ member (Zobrist 1970). That two fall together is less likely than one in a milli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod, sqrt
 from threading import Event
@@ -133,7 +133,8 @@ class _Sample:
         once = bucket[np.diff(np.append(first, len(keys))) == 1]
         share = len(keys) / max(int(self.facts.sum()), 1)
         found: np.ndarray = different + (sqrt(1 / share) - 1) * np.bincount(once, minlength=len(self.facts))
-        return np.minimum(found, self.facts)
+        bounded: np.ndarray = np.minimum(found, self.facts)
+        return bounded
 
     def _codes_of(self, name: str, layout: Layout) -> np.ndarray:
         if name not in self._codes:
@@ -162,7 +163,7 @@ def _filled_up(different: np.ndarray, facts: np.ndarray, counted: np.ndarray) ->
     spread = np.log(sizes) - np.log(sizes).mean()
     slope = float((spread * np.log(found)).sum() / (spread**2).sum()) if spread.any() else 1.0
     power = facts.astype(np.float64) ** min(max(slope, 0.0), 1.0)
-    filled = np.clip(power * found.sum() / power[counted].sum(), 1.0, facts)
+    filled: np.ndarray = np.clip(power * found.sum() / power[counted].sum(), 1.0, facts)
     filled[counted] = found
     return filled
 

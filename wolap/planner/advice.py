@@ -16,7 +16,6 @@ __all__ = ["Advice", "Answered", "Choice"]
 
 _NAME_WIDTH = 42
 _DEAREST_SHOWN = 5
-_MILLISECOND = 1e6
 _MIB = 1 << 20
 
 
@@ -104,13 +103,13 @@ class Advice:
 
     def _totals(self) -> list[str]:
         weight = sum(one.weight for one in self.answered)
-        before, after = (total / weight / _MILLISECOND for total in (self.before, self.after))
+        before, after = (_time(total / weight) for total in (self.before, self.after))
         times = f": {self.before / self.after:,.1f} times less" if self.after and self.choices else ""
         plural = "" if len(self.choices) == 1 else "s"
+        taken = f"{self.bytes / _MIB:,.2f} MiB of {self.budget / _MIB:,.2f}"
         lines = [
-            f"{len(self.choices)} projection{plural} of {self.considered:,} candidates, "
-            f"{self.bytes / _MIB:,.2f} MiB of {self.budget / _MIB:,.2f}",
-            f"a query costs {before:,.3g} ms on average as it is, {after:,.3g} ms with these{times}",
+            f"{len(self.choices)} projection{plural} of {self.considered:,} candidates, {taken}",
+            f"a query costs {before} on average as it is, {after} with these{times}",
         ]
         if self.left_out:
             lines.append(f"not looked at: the rarest queries, {self.left_out:.1%} of all")
@@ -125,9 +124,14 @@ class Advice:
         for one in left:
             first, *more = _folded("/".join(one.query.group) or "totals")
             share = one.after * one.weight / self.after if self.after else 0.0
-            costs = f"{one.before / _MILLISECOND:>10,.3g} ms {one.after / _MILLISECOND:>8,.3g} ms  {share:>7.1%}"
+            costs = f"{_time(one.before):>13} {_time(one.after):>11}  {share:>7.1%}"
             lines += [f"{first:<{_NAME_WIDTH}} {costs}", *(f"  {line}" for line in more)]
         return lines
+
+
+def _time(nanoseconds: float) -> str:
+    milliseconds = nanoseconds / 1e6
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 100 else f"{milliseconds:,.3g} ms"
 
 
 def _folded(name: str) -> list[str]:

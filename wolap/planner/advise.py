@@ -21,6 +21,7 @@ from wolap.errors import NoAnswer, QueryError
 from wolap.model.aggregate import Partial
 from wolap.model.principal import Caps
 from wolap.model.projection import Catalog, Projection, Statistics
+from wolap.model.schema import Schema
 from wolap.model.tree import path_text
 from wolap.planner.advice import Advice, Answered, Choice
 from wolap.planner.choose import plan_query
@@ -42,9 +43,7 @@ _LONGEST_NAME = 190
 Measure = Callable[[Sequence[Projection]], Sequence[Statistics]]
 
 
-def advise(
-    catalog: Catalog, workload: Workload, budget: int, measure: Measure, *, afresh: bool = False
-) -> Advice:
+def advise(catalog: Catalog, workload: Workload, budget: int, measure: Measure, *, afresh: bool = False) -> Advice:
     """What to store beside what is built (or, `afresh`, instead of it) within `budget` bytes.
 
     Raises QueryError for a budget below 1 and for a workload of nothing.
@@ -129,7 +128,7 @@ class Search:
         first = [self.candidates[number] for number in chosen[:_CHOSEN_FOR_UNIONS]]
         fresh: dict[GrainKey, Grain] = {}
         for one, other in combinations(first, 2):
-            grain = union(*(Grain.of(each.dimensions, each.level, schema) for each in (one, other)), schema)
+            grain = union(_grain(one, schema), _grain(other, schema), schema)
             if grain is not None and grain.key not in self.grains and _may_pay(one, other):
                 fresh.setdefault(grain.key, grain)
         for grain in islice(fresh.values(), _MOST_UNIONS):
@@ -208,6 +207,10 @@ class Search:
 
 def _identity(one: Projection) -> tuple[frozenset[str], str | None, frozenset[Partial]]:
     return frozenset(one.dimensions), one.level, one.partials
+
+
+def _grain(one: Projection, schema: Schema) -> Grain:
+    return Grain.of(one.dimensions, one.level, schema)
 
 
 def _may_pay(one: Projection, other: Projection) -> bool:

@@ -45,8 +45,7 @@ class Costs:
     def store(self, candidate: int, costs: list[float]) -> None:
         """Lowers the costs to what they are with one candidate more."""
         for demand, cost in self.columns[candidate]:
-            if cost < costs[demand]:
-                costs[demand] = cost
+            costs[demand] = min(costs[demand], cost)
 
     def saving(self, candidate: int, costs: Sequence[float]) -> float:
         """What one candidate more would save."""
