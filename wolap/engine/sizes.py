@@ -42,6 +42,8 @@ _SEED = 19_960_604
 _BYTES_OF_NUMBER = 8
 # A bucket has an instant and an offset; each partition that rows are counted by one more of both, and its local time.
 _BYTES_OF_BUCKET, _BYTES_OF_PARTITION = 16, 24
+# Both have one offset more than they are, for the end.
+_BYTES_OF_OFFSET = 8
 
 # The dimensions and the level: all that the number of rows hangs on.
 _Grain = tuple[frozenset[str], str | None]
@@ -195,7 +197,8 @@ class _Partitions:
 
     @classmethod
     def of(cls, layout: Layout, level: str | None) -> _Partitions:
-        wanted = None if level is None or layout.time is None else partition_level(layout.time, level)
+        time = layout.time if layout.rows else None
+        wanted = None if level is None or time is None else partition_level(time, level)
         if wanted is None or level is None:
             return cls(None, np.zeros(1, np.intp))
         parts = _buckets(layout, wanted)
@@ -203,16 +206,20 @@ class _Partitions:
 
 
 def _statistics(projection: Projection, rows: np.ndarray, partitions: _Partitions, layout: Layout) -> Statistics:
-    within = np.add.reduceat(rows, partitions.first) if len(rows) else np.zeros(len(partitions.first))
+    if not projection.dimensions and projection.level is None:
+        # The totals of nothing are a row as well.
+        rows = np.ones(1)
+    within = np.add.reduceat(rows, partitions.first) if len(rows) else np.zeros(1)
     before = (0, *np.rint(np.cumsum(within)).astype(np.int64).tolist())
     codes = sum(layout.codes[name].itemsize for name in projection.dimensions)
     partials = sum(bytes_of_partial(partial, layout.columns[partial]) for partial in projection.partials)
     size = before[-1] * (codes + partials)
     if projection.level is not None:
-        size += _BYTES_OF_BUCKET * len(rows)
+        size += _BYTES_OF_BUCKET * len(rows) + _BYTES_OF_OFFSET
     if partitions.starts is None:
         return Statistics(before, bytes=size)
-    return Statistics(before, partitions.starts, size + _BYTES_OF_PARTITION * len(partitions.starts))
+    size += _BYTES_OF_PARTITION * len(partitions.starts) + _BYTES_OF_OFFSET
+    return Statistics(before, partitions.starts, size)
 
 
 def _buckets(layout: Layout, level: str) -> Buckets:
