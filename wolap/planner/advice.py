@@ -41,11 +41,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A query of the workload: how often it is asked; what it costs, and which projections answer it, before and after
-    what is advised is stored. None answers what a strict cube refuses, which costs what the facts would."""
+    """A query of the workload: how often it is asked, and about how many records it has; what it costs, and which
+    projections answer it, before and after what is advised is stored. None answers what a strict cube refuses, or
+    widens (W19), which costs what the facts would."""
 
     query: Query
     weight: float
+    groups: int
     before: float
     by_before: tuple[str, ...]
     after: float
@@ -109,12 +111,12 @@ class Advice:
         taken = f"{self.bytes / _MIB:,.2f} MiB of {self.budget / _MIB:,.2f}"
         lines = [
             f"{len(self.choices)} projection{plural} of {self.considered:,} candidates, {taken}",
-            f"a query costs {before} on average as it is, {after} with these{times}",
+            f"a query costs {before} on average now, {after} then{times}",
         ]
         if self.left_out:
             lines.append(f"not looked at: the rarest queries, {self.left_out:.1%} of all")
         if refused := sum(not one.by for one in self.answered):
-            lines.append(f"{refused:,} of {len(self.answered):,} queries still have no answer")
+            lines.append(f"{refused:,} of {len(self.answered):,} queries still have no exact answer")
         return lines
 
     def _dearest(self) -> list[str]:

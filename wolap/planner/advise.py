@@ -36,9 +36,11 @@ __all__ = ["Measure", "Search", "advise"]
 
 # Unions are tried of the first so many that were chosen, and measured where they could pay at all.
 _CHOSEN_FOR_UNIONS, _MOST_UNIONS = 24, 100
-# Names go up to 200 letters of ASCII; a number may follow.
+# Names go up to 200 letters; a number may follow.
 _LONGEST_NAME = 190
 
+# What makes it another projection: not its name.
+Identity = tuple[frozenset[str], str | None, frozenset[Partial]]
 # Estimates statistics: those that each of some declared projections would have if it were built.
 Measure = Callable[[Sequence[Projection]], Sequence[Statistics]]
 
@@ -142,22 +144,34 @@ class Search:
         found = []
         for number, demand in enumerate(self.workload.demands):
             was, is_now = (self._planned(number, catalog) for catalog in (self.base, after))
-            found.append(Answered(demand.query, demand.weight, *was, *is_now))
+            found.append(Answered(demand.query, demand.weight, self.groups[number], *was, *is_now))
         return tuple(found)
 
     def _planned(self, number: int, catalog: Catalog) -> tuple[float, tuple[str, ...]]:
-        """What a demand costs and what answers it. What nothing can answer costs what the facts would."""
+        """What a demand costs and what its plan reads. What nothing can answer, but over a longer interval than asked
+        for, costs what the facts would.
+
+        A plan knows the groups from what is stored; here they are the best estimate that there is, before and after.
+        """
         try:
             plan = plan_query(self.workload.demands[number].query, catalog)
         except NoAnswer:
             return self._price(number), ()
-        return plan.cost.nanoseconds, tuple(dict.fromkeys(piece.projection for piece in plan.pieces))
+        if plan.widened:
+            return self._price(number), ()
+        stored = {one.name: one for one in catalog.projections}
+        parts = [Part(stored[piece.projection], piece.interval) for piece in plan.pieces]
+        cost = cost_of(parts, self.needs[number], self.groups[number], self.widths[number])
+        return cost.nanoseconds, tuple(dict.fromkeys(piece.projection for piece in plan.pieces))
 
     def _measured(self, declared: Iterable[Projection]) -> list[Projection]:
         """Projections that no candidate is the same as, each once, with statistics: estimated where they are not
         built."""
         known = {_identity(one) for one in self.candidates}
-        fresh = {identity: one for one in declared if (identity := _identity(one)) not in known}
+        fresh: dict[Identity, Projection] = {}
+        for one in declared:
+            if _identity(one) not in known:
+                fresh.setdefault(_identity(one), one)
         waiting = [one for one in fresh.values() if one.statistics is None]
         estimates = iter(self.measure(waiting))
         return [
@@ -205,7 +219,7 @@ class Search:
         return cost_of((Part(facts, needs.interval),), needs, self.groups[number], self.widths[number]).nanoseconds
 
 
-def _identity(one: Projection) -> tuple[frozenset[str], str | None, frozenset[Partial]]:
+def _identity(one: Projection) -> Identity:
     return frozenset(one.dimensions), one.level, one.partials
 
 
@@ -231,7 +245,7 @@ def _named(picked: Sequence[Projection], catalog: Catalog) -> list[Projection]:
         named = one
         if one.name == UNNAMED:
             steps = path_text(steps_of(one, catalog.schema)) or "totals"
-            plain = steps if steps.isascii() and len(steps) <= _LONGEST_NAME else "advised"
+            plain = steps if len(steps) <= _LONGEST_NAME else "advised"
             numbered = (f"{plain}.{number}" for number in count(2))
             name = next(name for name in chain((plain,), numbered) if name not in taken)
             named = replace(one, name=name)
