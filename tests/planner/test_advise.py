@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wolap import (
@@ -34,6 +35,7 @@ from wolap.model.level import LEVELS, nests
 from wolap.planner.advise import Search
 from wolap.planner.cost import NANOSECONDS_PER_GROUP
 from wolap.planner.plan import Cost
+from wolap.planner.source import build_order, can_feed, source_of
 from wolap.planner.workload import MOST_DEMANDS, Demand, demands_of, end_of_facts, path_queries
 
 TREE = """
@@ -122,7 +124,6 @@ def queries(draw: st.DrawFn) -> Query:
 WORKLOADS = st.lists(st.tuples(queries(), st.integers(1, 5)), min_size=1, max_size=6)
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.generate])
 @given(WORKLOADS, st.sampled_from((200, 3_000, 30_000, PLENTY)), st.booleans())
 def test_what_is_advised_is_what_happens(workload, budget, strict):
     """Rows, bytes, who answers and at which cost: all facts are in the sample here, so every number is exact."""
@@ -156,7 +157,7 @@ def test_what_is_advised_is_what_happens(workload, budget, strict):
         assert tuple(dict.fromkeys(piece.projection for piece in plan.pieces)) == one.by
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(WORKLOADS)
 def test_with_room_for_everything_each_query_has_its_best(workload):
     """No candidate that there is would make anything cheaper by the table of costs."""
@@ -365,6 +366,25 @@ def test_the_paths_of_all_audiences_count_unless_one_is_named(published):
     every, own = published.advise(10**5), published.advise(10**5, audience="mvpd")
     assert len(own.answered) < len(every.answered)
     assert {query.query.path[:1] for query in own.answered} == {(), ("mvpd",)}
+
+
+def test_what_is_advised_is_built_from_the_smallest_that_can_feed_it(published):
+    """Never all from the facts: of what the order has before, or is built, nothing smaller would have done."""
+    declared = read_cube_file(declaration_path("esm-v3"))
+    made = Cube(declared.schema, make_events("esm-v3", 5_000, end=datetime(2024, 7, 1, 8, tzinfo=UTC), days=30))
+    advised = published.advise(3_000_000, audience="programmer", afresh=True).projections
+    order = build_order([replace(one, statistics=None) for one in advised])
+    sources = []
+    for projection in order:
+        built = made.projections
+        source = source_of(projection, built, made.snapshot.catalog.span)
+        feeding = [one for one in built if can_feed(one, projection)]
+        assert source.statistics.rows == min(one.statistics.rows for one in feeding)
+        # What comes later could not have fed it.
+        assert not any(can_feed(one, projection) for one in order[order.index(projection) + 1 :])
+        sources.append(source.name)
+        made.materialize(projection)
+    assert set(sources) > {"facts"}
 
 
 def test_every_level_can_be_named():
