@@ -36,8 +36,8 @@ from wolap.model.projection import Projection, Statistics
 __all__ = ["SAMPLE", "bytes_of_partial", "estimate_sizes"]
 
 SAMPLE = 1_000_000
-# A choice of fewer buckets says too little of the others.
-_FEWEST_BUCKETS = 8
+# A choice of fewer buckets says too little of the others. For that many the sample may be so many times as large.
+_FEWEST_BUCKETS, _STRETCH = 4, 4
 _SEED = 19_960_604
 _BYTES_OF_NUMBER = 8
 # A bucket has an instant and an offset; each partition that rows are counted by one more of both, and its local time.
@@ -107,6 +107,8 @@ class _Sample:
             return cls(facts, None, np.repeat(numbers, facts), numbers)
         random = np.random.Generator(np.random.SFC64(_SEED))
         chosen = min(int(most * len(facts) / layout.rows), len(facts))
+        if _FEWEST_BUCKETS * layout.rows <= _STRETCH * most * len(facts):
+            chosen = max(chosen, min(_FEWEST_BUCKETS, len(facts)))
         if chosen >= _FEWEST_BUCKETS:
             counted = _drawn(random, len(facts), chosen)
             sizes = facts[counted]
