@@ -8,7 +8,7 @@ numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -25,18 +25,23 @@ from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts, needed_columns
 from wolap.engine.materialize import materialize
 from wolap.engine.members import shares_of
+from wolap.engine.sizes import estimate_sizes
 from wolap.engine.sketch import image_bytes
 from wolap.engine.source import MemorySource
 from wolap.engine.verdict import Verdict, verdict_of
 from wolap.errors import Problem, QueryError, SchemaError, TooExpensive, nearest, quote
+from wolap.model.forest import Forest
 from wolap.model.interval import Interval
 from wolap.model.principal import EVERYONE, Caps, Principal
-from wolap.model.projection import FACTS, Catalog, Projection, declare_facts, declare_projection
+from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts, declare_projection
 from wolap.model.query import Query, settle_filter, unreadable_members
 from wolap.model.schema import Schema
+from wolap.planner.advice import Advice
+from wolap.planner.advise import advise
 from wolap.planner.choose import every_plan, plan_query
 from wolap.planner.plan import Plan
 from wolap.planner.source import build_order, source_of
+from wolap.planner.workload import demands_of, path_queries
 
 __all__ = ["ArrowStream", "Cube", "Progress", "Result", "Snapshot"]
 
@@ -348,6 +353,33 @@ class Cube:
         and Cancelled once the event `cancel` is set.
         """
         return self._snapshot.verify(query, principal, cancel)
+
+    def advise(
+        self,
+        budget: int,
+        queries: Iterable[Query | tuple[Query, float]] | None = None,
+        *,
+        audience: str | None = None,
+        afresh: bool = False,
+        whole: bool = False,
+        cancel: Event | None = None,
+    ) -> Advice:
+        """Which projections are worth storing within `budget` bytes, beside those that are built.
+
+        `queries`, each alone or with how often it is asked, are the workload; without them it is the report of each
+        path of all trees, or of those of an `audience`, with the default interval as of the end of the facts, or of the
+        `whole` time. With `afresh` what is built does not count. Sizes are estimated from a sample of the facts.
+        Raises QueryError for a budget below 1 and for queries that do not fit the cube, and Cancelled.
+        """
+        catalog, facts = self._snapshot.catalog, self._snapshot.sources[FACTS]
+        if queries is None:
+            forest = Forest(tuple(self.schema.trees)) if audience is None else self.schema.forest(audience)
+            queries = path_queries(catalog, forest, whole=whole)
+
+        def measure(declared: Sequence[Projection]) -> Sequence[Statistics]:
+            return estimate_sizes(declared, facts.layout, facts.dictionaries, cancel=cancel)
+
+        return advise(catalog, demands_of(queries, catalog), budget, measure, afresh=afresh)
 
     def _build(self, projection: Projection, now: datetime | None, cancel: Event | None) -> Projection:
         snapshot = self._snapshot

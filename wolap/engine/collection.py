@@ -31,7 +31,7 @@ from wolap.engine.groups import Groups, Places, Series
 from wolap.engine.kernels import BLOCK, LARGE_BLOCK
 from wolap.engine.scan import Scan
 
-__all__ = ["RANK_BITS", "blocks_of", "collect", "count_distinct", "regroup", "take"]
+__all__ = ["KINDS", "RANK_BITS", "blocks_of", "collect", "count_distinct", "regroup", "take"]
 
 # A rank is at most 63.
 RANK_BITS = 6
