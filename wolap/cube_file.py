@@ -8,12 +8,10 @@ objects to are reported together, each with the file and its place in it.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from json import dumps
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 from wolap.cube import Cube, Progress
@@ -26,11 +24,10 @@ from wolap.model.principal import Caps
 from wolap.model.projection import Projection, declare_projection
 from wolap.model.schema import Dimension, Schema, Time
 from wolap.model.span import Span
-from wolap.model.tree import Tree, path_text
-from wolap.planner.grains import steps_of
+from wolap.model.tree import Tree
 from wolap.sources.files import read_facts
 
-__all__ = ["CubeFile", "load_cube", "projections_text", "read_cube_file"]
+__all__ = ["CubeFile", "load_cube", "read_cube_file"]
 
 Table = dict[str, Any]
 Types = tuple[type, ...]
@@ -86,9 +83,6 @@ PROJECTION: dict[str, Types] = {"name": TEXT, "dimensions": (str, list), "metric
 PROJECTION |= {"where": TABLE, "where_not": TABLE}
 CAPS: dict[str, Types] = {"groups": WHOLE, "facts": WHOLE, "memory": WHOLE}
 
-# Of the letters of a line that are written.
-_LONGEST_LIST = 76
-
 _TYPE_NAMES: dict[type, str] = {str: "text", list: "a list", int: "a whole number", float: "a number"}
 _TYPE_NAMES |= {bool: "true or false", dict: "a table"}
 
@@ -138,37 +132,6 @@ def load_cube(declared: CubeFile, *, build: bool = True, progress: Callable[[Pro
     except SchemaError as error:
         raise _in_file(declared.path, error) from None
     return cube
-
-
-def projections_text(schema: Schema, projections: Iterable[Projection]) -> str:
-    """Declarations of projections as sections of a cube file, which reads them as the same."""
-    return "\n".join(_section(schema, projection) for projection in projections)
-
-
-def _section(schema: Schema, projection: Projection) -> str:
-    steps = steps_of(projection, schema)
-    lines = ["[[projections]]", f"dimensions = {_list(steps)}"]
-    if projection.name != (path_text(steps) or "totals"):
-        lines.append(f"name = {_text(projection.name)}")
-    if set(projection.metrics) != set(schema.metrics):
-        lines.append(f"metrics = {_list(projection.metrics)}")
-    return "\n".join(lines) + "\n"
-
-
-def _list(texts: Sequence[str]) -> str:
-    """A list of texts, in as many lines as it needs."""
-    short = f"[{', '.join(map(_text, texts))}]"
-    if len(short) <= _LONGEST_LIST:
-        return short
-    lines = wrap(
-        ", ".join(_text(text) for text in texts), _LONGEST_LIST, break_long_words=False, break_on_hyphens=False
-    )
-    return "\n".join(["[", *(f"    {line}" for line in lines), "]"])
-
-
-def _text(text: str) -> str:
-    """A name as a text of TOML: what JSON escapes, TOML does in the same way."""
-    return dumps(text, ensure_ascii=False)
 
 
 def _made(declared: CubeFile) -> datetime | None:

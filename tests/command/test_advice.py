@@ -13,7 +13,8 @@ from pyarrow import parquet
 
 from wolap.command import commands
 from wolap.command.budget import read_size, size_text
-from wolap.cube_file import load_cube, projections_text, read_cube_file
+from wolap.cube_file import load_cube, read_cube_file
+from wolap.cube_file_text import projections_text
 
 DECLARATION = '''
 [cube]

@@ -13,7 +13,7 @@ from wolap.command.budget import read_size
 from wolap.command.loading import cube_file_argument, open_cube, principal_option, read_moment_option, stop
 from wolap.command.workload import read_record
 from wolap.cube import Cube
-from wolap.cube_file import projections_text
+from wolap.cube_file_text import projections_text
 from wolap.errors import WolapError
 from wolap.model.principal import Principal
 from wolap.model.zone import to_datetime

@@ -89,7 +89,8 @@ def count_distinct(scan: Scan, column: Column, groups: Groups) -> Series:
         table = _table(kind, reader.pairs(BLOCK), count * members)
         return Series(np.count_nonzero(table.reshape(count, members), axis=1).astype(np.int64))
     pairs, _ = _sorted(kind, reader.pairs(LARGE_BLOCK), count * members)
-    return Series(np.diff(_bounds(pairs, count, members)))
+    # Counts that add up along what their values determine do so in 64 bits.
+    return Series(np.diff(_bounds(pairs, count, members)).astype(np.int64))
 
 
 def regroup(function: str, parts: Sequence[tuple[np.ndarray, Series]], count: int) -> Series:
