@@ -72,5 +72,6 @@ def _items(part: Part, needs: Needs, rows: int) -> int:
     """Bytes of what is counted or merged by its items: one kind after the other, and those that are kept stay."""
     taken = 0.0
     for partial, items in items_by_partial(part.projection, needs):
-        taken += min(rows * items * 64, _MARKS) + (_VALUE if partial.function in SETS else _ITEM) * rows * items
+        # Small spaces of pairs are marked, large ones put in order.
+        taken += max(min(rows * items * 64, _MARKS), (_VALUE if partial.function in SETS else _ITEM) * rows * items)
     return int(taken)
