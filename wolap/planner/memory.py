@@ -26,9 +26,8 @@ _WAITING = 5
 _ORDERING = 5
 # Keys that do not fit one number are ranked: what occurs is sorted and looked up.
 _RANKED, _MOST_KEYS = 3, float(1 << 62)
-# A value that is only counted, and an item that is merged and kept, while pairs are put in order; and the largest table
-# that small spaces of pairs are marked in.
-_VALUE, _ITEM, _MARKS = 16, 28, 1 << 25
+# A value that is only counted, and an item that is merged and kept, while pairs are put in order or marked in a table.
+_VALUE, _ITEM = 16, 32
 
 
 def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
@@ -72,6 +71,5 @@ def _items(part: Part, needs: Needs, rows: int) -> int:
     """Bytes of what is counted or merged by its items: one kind after the other, and those that are kept stay."""
     taken = 0.0
     for partial, items in items_by_partial(part.projection, needs):
-        # Small spaces of pairs are marked, large ones put in order.
-        taken += max(min(rows * items * 64, _MARKS), (_VALUE if partial.function in SETS else _ITEM) * rows * items)
+        taken += rows * items * (_VALUE if partial.function in SETS else _ITEM)
     return int(taken)
