@@ -41,15 +41,15 @@ def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
         kept += (len(parts) + 1) * (columns + plain) + 4
     if needs.query.order:
         kept += columns + len(needs.metrics) + 4
-    scans = [_scan(part, needs, size, plain) for part in parts]
+    whole = len(parts) == 1
+    scans = [_scan(part, needs, size, size.keys if whole else keys_of(needs, size, part.interval)) for part in parts]
     return _BLOCKS + groups * _NUMBER * kept + max(scans, default=0)
 
 
-def _scan(part: Part, needs: Needs, size: Estimate, plain: int) -> int:
-    """Bytes that reading a part takes, without the groups that come out."""
-    rows = rows_of(part, needs)
+def _scan(part: Part, needs: Needs, size: Estimate, keys: float) -> int:
+    """Bytes that reading a part takes, whose keys run up to `keys`, without the groups that come out."""
+    rows, plain = rows_of(part, needs), len(needs.partials) - len(needs.counted)
     left = min(rows, size.left)
-    keys = keys_of(needs, size, part.interval)
     if not needs.dimensions and not needs.filtered:
         # A value and a number for each bucket of time, and nothing else.
         taken = keys * _NUMBER * (2 + plain)
