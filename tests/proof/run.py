@@ -184,8 +184,8 @@ def _same(one: Any, other: Any, near: Tolerance | None) -> bool:
         return True
     if isinstance(one, timedelta):
         # Rounded to the unit of its column.
-        one, other, (share, more) = one / MILLISECOND, other / MILLISECOND, near or (0.0, 0.0)
-        return share > ROUNDING and abs(one - other) <= share * abs(other) + 0.5
+        share = ROUNDING if near is None else near[0]
+        return share > ROUNDING and abs(one - other) / MILLISECOND <= share * abs(other / MILLISECOND) + 0.5
     if near is None or not (isinstance(one, float) or near[0] > ROUNDING):
         return False
     return bool(abs(one - other) <= near[0] * max(abs(one), abs(other)) * (1 + ROUNDING) + near[1])
