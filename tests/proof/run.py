@@ -126,6 +126,8 @@ def _look(trial: Trial, query: Query, principal: Principal, place: str, with_ora
         figures.refusals["MetricOverflow"] += 1
         return
     figures.paths.update(seen(trial, query, plan, result.total))
+    if text := late(trial, query, plan):
+        figures.differences.append(f"{place}: {query}: {text}")
     types = result.table.schema
     # Of floats the last digit decides an order, and the oracle's is rounded in its own way.
     by_floats = any(pa.types.is_floating(types.field(one.name).type) for one in query.order)
@@ -135,6 +137,15 @@ def _look(trial: Trial, query: Query, principal: Principal, place: str, with_ora
         near = {name: tolerance(trial.world.schema.metrics[name]) for name in plan.metrics}
         if text := unlike(result.to_pylist(), expected(trial, query, principal, plan), near):
             figures.differences.append(f"{place}: {query}: the oracle differs from {pieces(plan)}\n{text}")
+
+
+def late(trial: Trial, query: Query, plan: Plan) -> str:
+    """What a plan reads though it was not refreshed since when the query says."""
+    stored = {one.name: one.statistics for one in trial.cube.projections if not one.is_facts}
+    found = [statistics.refreshed for piece in plan.pieces if (statistics := stored.get(piece.projection))]
+    if query.fresh_since is None or all(at is not None and at >= query.fresh_since for at in found):
+        return ""
+    return f"{pieces(plan)} is stale"
 
 
 def pieces(plan: Plan) -> str:

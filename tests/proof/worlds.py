@@ -54,6 +54,8 @@ MORE_CHANGES = {
 ZONES = {**CHANGES, **MORE_CHANGES}
 # Those that show an hour twice, the last of their changes.
 REPEATING = ("America/Los_Angeles", "Europe/Berlin", "Antarctica/Troll", "America/St_Johns")
+# Hours are cut by a change of this clock, and not where they begin.
+AMID_HOUR = "America/St_Johns"
 SIZES = (0, 1, 2, 7, 30, 200, 200, 800, 3000)
 SPREADS = (90 * 60, 3 * 86_400, 60 * 86_400, 60 * 86_400, 700 * 86_400)
 # Members enough for keys that are not dense.
@@ -62,6 +64,8 @@ MANY = [f"m{number}" for number in range(300)]
 HUGE = pa.int64(), [2**62, -(2**62), 2**61, 1, None]
 # When projections were refreshed.
 AGES = tuple(datetime(2025, 2, day, tzinfo=UTC) for day in (1, 2, 3))
+# Numbers of distinct values, which do not merge.
+LONELY = frozenset({"whole_distinct", "real_distinct"})
 HUGE_METRICS = {"huge_sum": total("huge"), "huge_mean": mean("huge")}
 
 
@@ -96,6 +100,11 @@ def trial(random: Random) -> Trial:
         # Around a change of the clock, by levels that name an hour: where what cannot merge must not be merged.
         levels = ("year", "month", "day", "hour", "minute")[: random.randint(4, 5)]
         zone = random.choice(REPEATING)
+    clocks: tuple[str, ...] = ("UTC", *sorted(ZONES)) if random.random() < 0.5 else ()
+    gathering = zone
+    if changing and random.random() < 0.3:
+        # An hour of one clock is two of another that changes a minute past the hour.
+        zone, gathering, clocks = "Asia/Kolkata", AMID_HOUR, (AMID_HOUR,)
     paths = [levels if timed else (), tuple(dimension.name for dimension in dimensions)]
     schema = Schema(
         "world",
@@ -104,12 +113,13 @@ def trial(random: Random) -> Trial:
         time=Time("at", levels, zone) if timed else None,
         trees=[Tree.from_paths([path for path in paths if path])],
     )
-    texts = ZONES[zone][-1:] if changing else ZONES[zone] + YEAR_ENDS
+    texts = ZONES[gathering][-1:] if changing else ZONES[zone] + YEAR_ENDS
     centers = tuple(datetime.fromisoformat(text).replace(tzinfo=UTC) for text in texts)
     alphabets = {name: _alphabet(random, kind) for name, kind in kinds.items()}
-    facts = _facts(random, schema, alphabets, centers, SPREADS[:2] if changing else SPREADS)
+    spreads = SPREADS if not changing else SPREADS[:2] if gathering == zone else (300,)
+    facts = _facts(random, schema, alphabets, centers, spreads)
     cube = Cube(schema, facts, strict=random.random() < 0.1)
-    _build(random, cube, alphabets)
+    _build(random, cube, alphabets, clocks)
     _age(random, cube)
     if random.random() < 0.25:
         _forget(random, cube)
@@ -131,13 +141,17 @@ def _dimensions(random: Random) -> tuple[list[Dimension], dict[str, str]]:
 def _metrics(random: Random, dimensions: list[Dimension], timed: bool, huge: bool, counted: bool) -> dict[str, Metric]:
     """Some metrics, with the operands that they need; a few filtered; counts of members, which may add up."""
     possible = [name for name in METRICS if timed or name not in TIMED]
+    merges = not counted and random.random() < 0.4
+    if merges:
+        # What all merges is put together from pieces, and made from what is stored.
+        possible = [name for name in possible if name not in LONELY]
     chosen = set(random.sample(possible, random.randint(1, 8)))
     chosen |= {operand for name in chosen for operand in METRICS[name].operands}
     found = {name: METRICS[name] for name in METRICS if name in chosen}
     for name in random.sample(sorted(found), min(len(found), random.choice((0, 0, 1, 2)))):
         if not found[name].operands:
             found[name] = replace(found[name], filters=_conditions(random, dimensions))
-    if counted or random.random() < 0.5:
+    if counted or (not merges and random.random() < 0.5):
         member = random.choice(dimensions)
         above = [parent for parent in [member.parent] if parent and random.random() < 0.7]
         found["members"] = distinct(member.column, determines=above)
@@ -229,22 +243,26 @@ def _arranged(random: Random, facts: pa.Table) -> pa.Table:
     return pa.concat_tables([facts.slice(a, b - a) for a, b in zip([0, *cuts], [*cuts, facts.num_rows], strict=True)])
 
 
-def _declarations(random: Random, schema: Schema, alphabets: dict[str, list[Any]]) -> Iterator[Projection]:
+def _declarations(
+    random: Random, schema: Schema, alphabets: dict[str, list[Any]], clocks: tuple[str, ...]
+) -> Iterator[Projection]:
     """Any, or everything by buckets of several sizes, so that intervals have something to be put together from."""
     if schema.time is None or random.random() < 0.65:
-        yield from _any_declarations(random, schema, alphabets)
+        yield from _any_declarations(random, schema, alphabets, clocks)
         return
     dimensions = [dimension.name for dimension in schema.dimensions]
-    zone = random.choice((None, None, *ZONES))
+    zone = random.choice(clocks) if clocks else None
     for level in random.sample(schema.time.levels, random.randint(1, len(schema.time.levels))):
         steps = random.sample(dimensions, len(dimensions) if random.random() < 0.7 else len(dimensions) - 1)
         yield declare_projection(schema, [level, *steps], name=level, zone=zone if random.random() < 0.5 else None)
 
 
-def _any_declarations(random: Random, schema: Schema, alphabets: dict[str, list[Any]]) -> Iterator[Projection]:
+def _any_declarations(
+    random: Random, schema: Schema, alphabets: dict[str, list[Any]], clocks: tuple[str, ...]
+) -> Iterator[Projection]:
     """Up to six projections: most with all metrics, the first fine, so that others are made from it; some of a clock
     of their own, or of some facts only."""
-    clocks = random.random() < 0.5
+    own = random.sample(clocks, min(len(clocks), 2))
     for index in range(random.randint(1, 6)):
         names = schema.names
         steps = random.sample(
@@ -256,7 +274,7 @@ def _any_declarations(random: Random, schema: Schema, alphabets: dict[str, list[
             steps,
             name=f"p{index}",
             metrics=some if random.random() < 0.25 else None,
-            zone=random.choice(("UTC", *sorted(ZONES))) if clocks and schema.levels & set(steps) else None,
+            zone=random.choice((None, *own)) if schema.levels & set(steps) else None,
             **(_build_filters(random, schema, alphabets) if random.random() < 0.25 else {}),
         )
 
@@ -272,9 +290,9 @@ def _build_filters(random: Random, schema: Schema, alphabets: dict[str, list[Any
     return said
 
 
-def _build(random: Random, cube: Cube, alphabets: dict[str, list[Any]]) -> None:
+def _build(random: Random, cube: Cube, alphabets: dict[str, list[Any]], clocks: tuple[str, ...]) -> None:
     """Declares all and builds most, at once or one after the other in any order."""
-    wanted = list(cube.declare(*_declarations(random, cube.schema, alphabets)))
+    wanted = list(cube.declare(*_declarations(random, cube.schema, alphabets, clocks)))
     chosen = [one for one in wanted if random.random() < 0.9]
     at_once = random.random() < 0.5
     for some in [chosen] if at_once else [[one] for one in chosen]:
