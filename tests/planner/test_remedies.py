@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 from test_planner_properties import ALL_LEVELS, NOW, SCHEMA, ZONE, catalogs, projections, queries
 
-from wolap.model.interval import EVERYTHING, Moment, read_moment
+from wolap.model.interval import EVERYTHING, Interval, Moment, read_moment
 from wolap.model.projection import Catalog, Projection, Statistics, declare_projection
 from wolap.model.query import Filter, Query, settle
 from wolap.model.zone import Zone
@@ -100,6 +102,40 @@ def test_what_is_followed_takes_the_reason_away(catalog: Catalog, query: Query, 
             now = follow(again[0].remedy, now)
         left = [one for one in told(now) if (one.code, one.subject) == (reason.code, reason.subject)]
         assert not left or not left[0].remedy, (reason.remedy, left)
+
+
+SPAN = Interval(*(read_moment(text).instant(ZONE) for text in ("2024-01-01", "2024-07-01")))
+
+
+@pytest.mark.parametrize(
+    ("said", "query", "code", "remedy"),
+    [
+        ({"where": {"country": ["ch"]}}, Query("year"), "build_filter_not_implied", "filter country by ch"),
+        (
+            {"where": {"country": ["ch", None]}},
+            Query("year/month"),
+            "build_filter_not_implied",
+            "filter country by ch or null",
+        ),
+        (
+            {"where_not": {"country": ["ch", None]}},
+            Query("year", where_not={"country": "ch"}),
+            "build_filter_not_implied",
+            "filter country by any but ch or null",
+        ),
+        ({"zone": "Asia/Kolkata"}, Query("year/month/day"), "zone_boundary", "zone Europe/Berlin for p"),
+        ({}, Query("year", fresh_since=NOW), "stale", "refresh p"),
+        ({"metrics": ["commits", "about"]}, Query("year", metrics="roughly"), "sketch_differs", "add roughly to p"),
+    ],
+)
+def test_the_remedy_alone_is_enough(said: dict[str, Any], query: Query, code: str, remedy: str) -> None:
+    made = declare_projection(SCHEMA, ("year", "month", "day"), name="p", **said)
+    stored = replace(made, statistics=Statistics((0, 1), refreshed=NOW - timedelta(days=1)))
+    asked = settle(query.asking(query.metrics or ("commits",)), SCHEMA)
+    case = (Catalog(SCHEMA, (stored,), SPAN), stored, asked)
+    [reason] = told(case)
+    assert (reason.code, reason.remedy) == (code, remedy)
+    assert told(follow(reason.remedy, case)) == ()
 
 
 @given(catalogs(), queries())
