@@ -17,6 +17,7 @@ from wolap.engine import execute, joint, kernels, materialize, source
 from wolap.engine.groups import Halves
 from wolap.engine.keys import Keys
 from wolap.model.aggregate import AGGREGATES
+from wolap.model.projection import Projection
 from wolap.planner.plan import REASONS
 
 __all__ = ["EXPECTED", "seen", "watch"]
@@ -29,6 +30,13 @@ def _kind(keys: Keys) -> str:
     return "packed" if keys.ranked is None else "ranked"
 
 
+def _origin(found: Projection, wanted: Projection, *rest: Any) -> str:
+    if found.is_facts:
+        return "built from the facts"
+    same = wanted.level is None or found.zone is wanted.zone
+    return f"built from a projection{'' if same else ' on another clock'}"
+
+
 # Where, which name, and how a call of it is counted.
 WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (kernels, "choose_kernel", lambda found, scan, wanted: f"kernel {found[0]}"),
@@ -39,7 +47,7 @@ WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (execute, "record_order", lambda found, *rest: "order as it is" if found is None else "order by sorting"),
     (materialize, "pack", lambda found, *rest: f"projection made by keys {_kind(found)}"),
     (source, "pack", lambda found, *rest: f"report by keys {_kind(found)}"),
-    (cube, "source_of", lambda found, *rest: f"built from {'the facts' if found.is_facts else 'a projection'}"),
+    (cube, "source_of", _origin),
     (Halves, "join", lambda found, *rest: "sum in halves"),
 )
 EXPECTED = (
@@ -52,7 +60,9 @@ EXPECTED = (
     "distinct counted", "order as it is", "order by sorting", "sum in halves",
     "alone: facts", "alone: a projection", "cover of projections", "cover with facts",
     "filtered metric", "determined dimension", "widened", "filter", "filter NOT IN", "implied filter", "limit",
-    "built from the facts", "built from a projection", "open interval", "no time", "coverage in part", "empty result",
+    "another clock", "cover with another clock", "part of the facts", "cover with part of the facts",
+    "fresh_since", "stored set", "built from the facts", "built from a projection",
+    "built from a projection on another clock", "open interval", "no time", "coverage in part", "empty result",
 )  # fmt: skip
 
 
@@ -88,7 +98,15 @@ def seen(trial: Trial, query: Query, plan: Plan, records: int) -> list[str]:
     for name in names:
         if asked - schema.levels - set(stored[name].dimensions):
             found.append("determined dimension")
+    others = [one for one in names if stored[one].level is not None and stored[one].zone is not schema.zone]
+    parts = [one for one in names if stored[one].filters]
     conditions = {
+        "another clock": bool(others),
+        "part of the facts": bool(parts),
+        "cover with another clock": bool(others) and len(names) > 1,
+        "cover with part of the facts": bool(parts) and len(names) > 1,
+        "fresh_since": query.fresh_since is not None,
+        "stored set": any(schema.metrics[name].keep == "set" for name in plan.metrics),
         "filtered metric": any(schema.metrics[name].filters for name in plan.metrics),
         "widened": plan.widened,
         "filter": bool(query.filters),
