@@ -300,22 +300,25 @@ def offers(projection: Projection, needs: Needs) -> tuple[str, ...]:
     the interval, so its clock has to fit wherever facts lie."""
     if not _touches(projection, needs) or _crossing(projection, needs, needs.span) is not None:
         return ()
-    return _given(projection, needs)
+    alike = _cuts_alike(projection, needs, needs.span)
+    return tuple(name for name in _given(projection, needs) if alike or name in projection.merging)
 
 
 def could_offer(projection: Projection, needs: Needs) -> bool:
-    """Whether there are filters and an interval with which a projection could give a metric of this report (W4)."""
-    return needs.dimensions <= projection.closure and bool(_given(projection, needs))
+    """Whether there are filters and an interval with which a projection could give a metric of this report (W4): they
+    may pin whatever it stores, and leave out the time in which clocks differ."""
+    pinned = needs._replace(pinned=frozenset(projection.dimensions))
+    return needs.dimensions <= projection.closure and bool(_given(projection, pinned))
 
 
 def _given(projection: Projection, needs: Needs) -> tuple[str, ...]:
+    """Those of the needed metrics that a projection could give, if both are cut alike."""
     if any(True for _ in _level(projection, needs)):
         return ()
     return tuple(
         name
         for name in needs.metrics
-        if name in projection.merging
-        or (_is_exact(projection, needs, needs.schema.partials(name)) and _cuts_alike(projection, needs, needs.span))
+        if name in projection.merging or _is_exact(projection, needs, needs.schema.partials(name))
     )
 
 
