@@ -204,16 +204,15 @@ def _fresh(projection: Projection, needs: Needs) -> Iterator[Reason]:
     if wanted is None or projection.statistics is None or projection.is_facts:
         return
     refreshed, zone = projection.statistics.refreshed, needs.schema.zone
-    since = instant_of(wanted, zone)
+    since, remedy = instant_of(wanted, zone), f"refresh {projection.name}"
     if refreshed is None:
-        found = "not known when it was refreshed"
+        # Building it again is not enough where the time of it is not given.
+        found, remedy = "not known when it was refreshed", f"{remedy} and say when"
     elif (at := instant_of(refreshed, zone)) < since:
         found = f"refreshed {moment_text(at, zone)}"
     else:
         return
-    yield Reason(
-        "stale", projection.name, f"{found}, asked for since {moment_text(since, zone)}", f"refresh {projection.name}"
-    )
+    yield Reason("stale", projection.name, f"{found}, asked for since {moment_text(since, zone)}", remedy)
 
 
 Rule = Callable[[Projection, Needs], Iterator[Reason]]
