@@ -299,8 +299,10 @@ def offers(projection: Projection, needs: Needs) -> tuple[str, ...]:
     the interval, so its clock has to fit wherever facts lie."""
     if not _touches(projection, needs) or _crossing(projection, needs, needs.span) is not None:
         return ()
-    alike = _cuts_alike(projection, needs, needs.span)
-    return tuple(name for name in _given(projection, needs) if alike or name in projection.merging)
+    given = _given(projection, needs)
+    if projection.merging.issuperset(given) or _cuts_alike(projection, needs, needs.span):
+        return given
+    return tuple(name for name in given if name in projection.merging)
 
 
 def could_offer(projection: Projection, needs: Needs) -> bool:
