@@ -5,6 +5,9 @@ was found there and what is possible. Whatever holds a Schema afterwards need no
 
 A dimension may have a parent, the level above it: a city determines its country. Several such levels are a hierarchy,
 and what holds the finer level can answer for the coarser one. The facts are checked for it when a cube is made.
+
+A multi-valued dimension has a list of members for each fact: tags. A fact stands once in the group of each of them,
+and what is filtered are the pairs of fact and member. It is on no level of a hierarchy, since it determines nothing.
 """
 
 from __future__ import annotations
@@ -38,8 +41,8 @@ _BASE = re.compile(r"(?:/[A-Za-z0-9_.~-]+)+", re.ASCII)
 class Dimension:
     """Something to cut by. `column` is the column of the same name unless said; `parent` the level above, if any.
 
-    `null` and `empty` are the labels that stand for the null member and for the empty string (W30). `kind` is read off
-    the facts when a cube is made.
+    A fact of a `multivalued` one has several members, a list of them in its column. `null` and `empty` are the labels
+    that stand for the null member and for the empty string (W30). `kind` is read off the facts when a cube is made.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Dimension:
     description: str = ""
     unit: str = ""
     kind: str = "text"
+    multivalued: bool = False
 
     def __post_init__(self) -> None:
         if not self.column:
@@ -143,6 +147,11 @@ class Schema:
     def places(self) -> dict[str, int]:
         """Every dimension's place in that order."""
         return {name: place for place, name in enumerate(self.names)}
+
+    @cached_property
+    def multivalued(self) -> frozenset[str]:
+        """The dimensions of which a fact has several members."""
+        return frozenset(dimension.name for dimension in self.dimensions if dimension.multivalued)
 
     @cached_property
     def _by_name(self) -> dict[str, Dimension]:
@@ -316,6 +325,9 @@ def _dimension_problems(schema: Schema) -> Iterable[Problem]:
         if dimension.parent is not None and dimension.parent not in names:
             possible = f"dimensions are {nearest(dimension.parent, names)}"
             yield Problem(f"{place}.parent", f"{quote(dimension.parent)} is no dimension", possible)
+        for name in schema.multivalued & {dimension.name, dimension.parent} if dimension.parent is not None else ():
+            found = f"a fact has several members of {name}, so it is on no level of a hierarchy"
+            yield Problem(f"{place}.parent", found, "no parent, or a dimension of one member")
     by_name = {dimension.name: dimension for dimension in schema.dimensions}
     for name, declared in by_name.items():
         seen, at = {name}, declared.parent
@@ -336,6 +348,25 @@ def _metric_problems(schema: Schema) -> Iterable[Problem]:
         if name in schema.levels:
             yield Problem(place, "has the name of a level of time", "another name")
     yield from metric_problems(schema.metrics, names, schema.levels)
+    yield from _list_problems(schema)
+
+
+def _list_problems(schema: Schema) -> Iterable[Problem]:
+    """What metrics cannot do with dimensions of which a fact has several members."""
+    columns = {dimension.column for dimension in schema.dimensions if dimension.multivalued}
+    for name, metric in schema.metrics.items():
+        place = f"metrics.{name[:200]}"
+        for one in metric.filters:
+            if one.dimension in schema.multivalued:
+                found = f"a fact has several members of {one.dimension}, and a metric's filter looks at one"
+                yield Problem(f"{place}.{'where_not' if one.exclude else 'where'}", found, "a filter of the query")
+        for dimension in metric.determines:
+            if dimension in schema.multivalued:
+                found = f"a fact has several members of {dimension}, so nothing determines them"
+                yield Problem(f"{place}.determines", found, "a dimension of one member")
+        if metric.column in columns and metric.function != "count":
+            found = f"column {quote(metric.column or '')} holds lists, which have no {metric.function}"
+            yield Problem(place, found, "group by the dimension, and count")
 
 
 def _tree_problems(schema: Schema) -> Iterable[Problem]:

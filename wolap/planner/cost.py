@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from wolap.model.aggregate import JOINT, SETS, Partial
 from wolap.model.interval import Interval
-from wolap.model.projection import Projection
+from wolap.model.projection import Projection, Statistics
 from wolap.planner.estimate import Estimate, time_groups
 from wolap.planner.needs import Needs
 from wolap.planner.plan import Cost
@@ -31,6 +31,7 @@ __all__ = [
     "dense_rows",
     "items_of",
     "keys_of",
+    "measured",
     "memory_of",
     "rows_of",
     "work_of",
@@ -57,6 +58,8 @@ BYTES_OF_NUMBER = 8
 BYTES_OF_VALUE, BYTES_OF_ITEM = 16, 28
 # Blocks of rows, keys and values that any run holds at one time.
 BYTES_OF_BLOCKS = 8 << 20
+# Pairs of fact and member that are laid out at one time.
+PAIRS_IN_BLOCK = 1 << 20
 
 # How far keys may run for sums to be scattered: what `engine/kernels.py` has, which a test compares.
 DENSE_ALWAYS, DENSE_PER_ROW, DENSE_MOST = 1 << 16, 4, 1 << 24
@@ -146,14 +149,26 @@ def _items(projection: Projection, needs: Needs) -> Iterator[tuple[Partial, floa
     statistics = projection.statistics
     for partial in needs.partials:
         if partial in needs.counted and partial in projection.mergeable:
-            measured = None if statistics is None else statistics.items.get(partial)
-            yield partial, 1.0 if statistics is None or measured is None else measured / max(statistics.rows, 1)
+            stored = None if statistics is None else statistics.items.get(partial)
+            yield partial, 1.0 if statistics is None or stored is None else stored / max(statistics.rows, 1)
+
+
+def measured(projection: Projection, needs: Needs) -> Statistics:
+    """What was measured of a built projection; facts count once for each member that the report groups them by."""
+    statistics = projection.statistics
+    assert statistics is not None
+    if not needs.lists or not projection.is_facts:
+        return statistics
+    if measured not in needs.known:
+        needs.known[measured] = statistics.exploded(needs.lists)
+    found: Statistics = needs.known[measured]
+    return found
 
 
 def rows_of(part: Part, needs: Needs) -> int:
-    """The rows that a part reads."""
-    assert part.projection.statistics is not None
-    return part.projection.statistics.rows_in(part.interval.intersect(needs.asked))
+    """The rows that a part takes to the groups of a report: those that it reads, and of facts in several groups as many
+    as there are pairs."""
+    return measured(part.projection, needs).rows_in(part.interval.intersect(needs.asked))
 
 
 def cost_of(parts: Sequence[Part], needs: Needs, size: Estimate, work: Work) -> Cost:
@@ -175,12 +190,16 @@ def cost_of_rows(rows: int, spent: float, size: Estimate) -> Cost:
 def memory_of(parts: Sequence[Part], needs: Needs, groups: int) -> int:
     """Bytes at the peak of a run with so many groups: blocks, results twice (while they are put in order) and once
     more for every further piece, items that are counted or merged while they are put in order."""
-    copies = len(parts) + 1
+    exploded = sum([rows_of(part, needs) for part in parts if part.projection.is_facts]) if needs.lists else 0
+    # Pairs are grouped by blocks, whose groups are put together like pieces.
+    copies = len(parts) + (1 if not exploded else 4)
     columns = len(needs.dimensions) + len(needs.levels)
     result = groups * BYTES_OF_NUMBER * (copies * len(needs.partials) + columns * len(parts) + 2)
+    result += min(exploded, PAIRS_IN_BLOCK) * BYTES_OF_NUMBER * (len(needs.partials) + columns + 4)
     merged = 0.0
     for part in parts if needs.counted else ():
         rows = rows_of(part, needs)
         for partial, items in _items(part.projection, needs):
-            merged += (BYTES_OF_VALUE if partial.function in SETS else BYTES_OF_ITEM) * rows * items
+            is_counted = partial.function in SETS and not exploded
+            merged += (BYTES_OF_VALUE if is_counted else BYTES_OF_ITEM) * rows * items
     return BYTES_OF_BLOCKS + result + int(merged)

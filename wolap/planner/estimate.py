@@ -5,16 +5,19 @@ what several leave is guessed as if they had nothing to do with each other. The 
 of n possible ones, is expected to be n (1 - (1 - 1/n)^p), never more than p (Cardenas 1975; Calcite's lattice
 statistics). There are never more groups than rows of any projection that is fine enough, and never more than facts that
 the sharpest predicate leaves: that bound guards, the guess only chooses.
+
+By a multi-valued dimension facts are grouped once for each member that they have, so its members are counted in place
+of the facts, and of several such dimensions the members of one by the longest list of each other.
 """
 
 from __future__ import annotations
 
-from math import expm1, log1p, prod
+from math import expm1, inf, log1p, prod
 from typing import NamedTuple
 
 from wolap.model.filter import Filter
 from wolap.model.interval import Interval
-from wolap.model.projection import Catalog
+from wolap.model.projection import Catalog, Shares
 from wolap.model.zone import DAY, HOUR, MINUTE, SECOND
 from wolap.planner.needs import Needs
 
@@ -22,6 +25,9 @@ __all__ = ["Estimate", "estimate", "expected_groups", "time_groups"]
 
 # How many values a calendar part has.
 _PARTS = {"quarter": 4, "month": 12, "week": 53, "day": 31, "hour": 24, "minute": 60, "second": 60}
+
+# What sums of shares may be off by.
+_ROUNDING = 1e-9
 
 _SIZES = {
     "second": SECOND,
@@ -52,7 +58,8 @@ class Estimate(NamedTuple):
 def estimate(needs: Needs, catalog: Catalog, rows: int) -> Estimate:
     """The size of a report, of whose groups something stored has this many rows."""
     query = needs.query
-    shares = [_share(predicate, catalog) for predicate in query.filters] if query.filters else []
+    lists = needs.lists
+    shares = [_share(predicate, catalog, lists) for predicate in query.filters] if query.filters else []
     share = prod([expected for expected, _ in shares]) if shares else 1.0
     if not needs.dimensions and not needs.levels:
         return Estimate(share, 1, 1, 1.0)
@@ -61,7 +68,7 @@ def estimate(needs: Needs, catalog: Catalog, rows: int) -> Estimate:
     most = rows
     if shares:
         facts = catalog.projections[-1].statistics
-        most = min(most, *[int(bound * facts.rows) + 1 for _, bound in shares] if facts is not None else [most])
+        most = min([most, *[int(bound * facts.rows) + 1 for _, bound in shares if bound < inf]] if facts else [most])
     return Estimate(
         share,
         int(expected_groups(possible, rows * share) + 0.5),
@@ -70,17 +77,44 @@ def estimate(needs: Needs, catalog: Catalog, rows: int) -> Estimate:
     )
 
 
-def _share(predicate: Filter, catalog: Catalog) -> tuple[float, float]:
-    """What a predicate is expected to leave of the rows, and what it leaves at most."""
-    shares = catalog.shares.get(predicate.dimension)
+def _share(predicate: Filter, catalog: Catalog, lists: frozenset[str]) -> tuple[float, float]:
+    """What a predicate is expected to leave of the rows, and what it leaves at most of the facts, each of them taken
+    for as many as it has members in the `lists` of the report."""
+    name = predicate.dimension
+    shares = catalog.shares.get(name)
     if shares is None:
-        return 1.0, 1.0
+        return 1.0, inf if lists or name in catalog.schema.multivalued else 1.0
+    if lists or name in catalog.schema.multivalued:
+        return _share_of_pairs(predicate, shares, catalog, lists)
     counted = [shares.members.get(member) for member in predicate.values]
     known = sum([one for one in counted if one is not None])
     others = counted.count(None)
     if predicate.exclude:
         return max(1.0 - known - others * shares.mean_of_others, 0.0), max(1.0 - known, 0.0)
     return min(known + others * shares.mean_of_others, 1.0), min(known + others * shares.most_of_others, 1.0)
+
+
+def _share_of_pairs(predicate: Filter, shares: Shares, catalog: Catalog, lists: frozenset[str]) -> tuple[float, float]:
+    """The same for pairs of fact and member. A fact passes with any of its members, so where they do not make groups
+    there may be as many facts as pairs, but no more than all."""
+    counted = [shares.members.get(member) for member in predicate.values]
+    known = sum([one for one in counted if one is not None])
+    others = counted.count(None)
+    if predicate.exclude:
+        expected, most = shares.mean_length - known - others * shares.mean_of_others, shares.mean_length - known
+    else:
+        expected, most = known + others * shares.mean_of_others, known + others * shares.most_of_others
+    grouped = predicate.dimension in lists
+    whole = shares.mean_length if grouped else 1.0
+    further = prod([_longest(catalog, name) for name in lists - {predicate.dimension}])
+    # Two sums of floats: what is left of them may be a little too small.
+    most = min(most * (1 + _ROUNDING) + _ROUNDING, whole)
+    return min(max(expected, 0.0) / whole, 1.0), most * further
+
+
+def _longest(catalog: Catalog, name: str) -> float:
+    facts = catalog.projections[-1].statistics
+    return inf if facts is None else facts.longest.get(name, inf)
 
 
 def expected_groups(possible: float, rows: float) -> float:

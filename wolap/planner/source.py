@@ -2,7 +2,8 @@
 
 A projection can be made from another when every query of its grain can be answered from that one: its dimensions are
 stored there or determined, its buckets are made of those, also where the two follow different clocks, every partial
-merges, and the facts that pass its filters are all there and can be told from others. So a coarse projection costs what
+merges, the facts that pass its filters are all there and can be told from others, and no multi-valued dimension would
+be collapsed. So a coarse projection costs what
 its nearest finer one has rows, and not what the facts have. In `build_order` the finer ones come first (Gray 1997,
 section 4: cubes from the smallest parent).
 """
@@ -30,6 +31,8 @@ def can_feed(source: Projection, projection: Projection, span: Interval) -> bool
     if wanted is not None and (stored is None or not nests(stored[0], wanted[0])):
         return False
     if not source.closure.issuperset(projection.dimensions) or not projection.partials <= source.mergeable:
+        return False
+    if not source.multivalued <= projection.multivalued:
         return False
     if source.lacking(projection.filters) or source.unanswered(projection.filters):
         return False
