@@ -117,7 +117,13 @@ def _dimensions(random: Random) -> tuple[list[Dimension], dict[str, str]]:
     names = list(kinds)
     parents = [random.choice((above, None)) for above in names[1:]] + [None]
     dimensions = [
-        Dimension(name, f"{name}_column", parent=parent, kind=kinds[name])
+        Dimension(
+            name,
+            f"{name}_column",
+            parent=parent,
+            kind=kinds[name],
+            multivalued=parent is None and name not in parents and random.random() < 0.3,
+        )
         for name, parent in zip(names, parents, strict=True)
     ]
     return dimensions, kinds
@@ -127,13 +133,14 @@ def _metrics(random: Random, dimensions: list[Dimension], timed: bool, huge: boo
     """Some metrics, with the operands that they need; a few filtered; counts of members, which may add up."""
     possible = [name for name in METRICS if timed or name not in TIMED]
     chosen = set(random.sample(possible, random.randint(1, 8)))
+    plain = [dimension for dimension in dimensions if not dimension.multivalued]
     chosen |= {operand for name in chosen for operand in METRICS[name].operands}
     found = {name: METRICS[name] for name in METRICS if name in chosen}
     for name in random.sample(sorted(found), min(len(found), random.choice((0, 0, 1, 2)))):
         if not found[name].operands:
-            found[name] = replace(found[name], filters=_conditions(random, dimensions))
-    if counted or random.random() < 0.5:
-        member = random.choice(dimensions)
+            found[name] = replace(found[name], filters=_conditions(random, plain) if plain else ())
+    if plain and (counted or random.random() < 0.5):
+        member = random.choice(plain)
         above = [parent for parent in [member.parent] if parent and random.random() < 0.7]
         found["members"] = distinct(member.column, determines=above)
         found["numbers"] = distinct("real")
@@ -179,7 +186,10 @@ def _facts(
             places = numbers.integers(0, len(alphabet), size)
         else:
             places = numbers.integers(0, len(alphabet), len(below_alphabet))[_as_one(below_alphabet)][below]
-        columns[dimension.column] = pa.array(alphabet, ALPHABETS[dimension.kind][0]).take(pa.array(places))
+        if dimension.multivalued:
+            columns[dimension.column] = _lists(random, numbers, alphabet, ALPHABETS[dimension.kind][0], size)
+        else:
+            columns[dimension.column] = pa.array(alphabet, ALPHABETS[dimension.kind][0]).take(pa.array(places))
         below, below_alphabet = (places if dimension.parent else None), alphabet
     used = {name for metric in schema.metrics.values() for name in (metric.column, metric.weight) if name}
     for name, (kept, values) in {**NUMBERS, "huge": HUGE}.items():
@@ -187,6 +197,20 @@ def _facts(
             some = random.sample(values, random.randint(1, len(values)))
             columns[name] = pa.array(some, kept).take(pa.array(numbers.integers(0, len(some), size)))
     return _arranged(random, pa.table(columns))
+
+
+def _lists(random: Random, numbers: np.random.Generator, alphabet: list[Any], kept: pa.DataType, size: int) -> pa.Array:
+    """Lists of up to a few members, with none, with null among them and in their place, and with one twice."""
+    lengths = numbers.integers(0, random.choice((1, 2, 4, 9)) + 1, size)
+    places = numbers.integers(0, len(alphabet), int(lengths.sum()))
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    mask = pa.array(numbers.random(size) < random.choice((0, 0.2)))
+    encoded = pa.array(alphabet, kept).take(pa.array(places))
+    if random.random() < 0.3:
+        encoded = encoded.dictionary_encode()
+    if random.random() < 0.5:
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), encoded, mask=mask)
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), encoded, mask=mask)
 
 
 def _as_one(alphabet: list[Any]) -> np.ndarray:
@@ -211,7 +235,10 @@ def _instants(
 
 def _arranged(random: Random, facts: pa.Table) -> pa.Table:
     """Cut into chunks, some columns as dictionaries."""
-    encoded = [name for name in facts.column_names if name != "at" and random.random() < 0.2]
+    lists = {
+        name for name in facts.column_names if isinstance(facts.schema.field(name).type, pa.ListType | pa.LargeListType)
+    }
+    encoded = [name for name in facts.column_names if name not in {"at", *lists} and random.random() < 0.2]
     for name in encoded:
         facts = facts.set_column(facts.column_names.index(name), name, facts[name].dictionary_encode())
     cuts = sorted(random.sample(range(facts.num_rows + 1), min(random.choice((0, 0, 1, 3)), facts.num_rows)))
