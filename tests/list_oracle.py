@@ -18,7 +18,8 @@ def one_by_one(schema: Schema, facts: pl.DataFrame, query: Query) -> pl.DataFram
         if not dimension.multivalued:
             continue
         # No list, and one without a member, become a row with null.
-        frame = frame.explode(dimension.column)
+        column = pl.col(dimension.column)
+        frame = frame.with_columns(pl.when(column.list.len() > 0).then(column)).explode(dimension.column)
         if frame[dimension.column].dtype.is_float():
             frame = frame.with_columns(pl.col(dimension.column).fill_nan(None) + 0.0)
         for one in query.filters:

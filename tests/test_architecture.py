@@ -14,8 +14,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 BELOW_CUBE = "errors model planner engine storage sources"
 BELOW_WEB = f"{BELOW_CUBE} cube language representations"
-BELOW_INFER = f"{BELOW_CUBE} cube cube_file"
-ALL = f"{BELOW_WEB} cube_file infer verify apis web asgi wsgi command server __init__"
+BELOW_INFER = f"{BELOW_CUBE} cube cube_file cube_file_text"
+ALL = f"{BELOW_WEB} cube_file cube_file_text infer verify apis web asgi wsgi command server __init__"
 
 # Each room, and which others it may see. A room is a module or a package directly under wolap.
 SEES = {
@@ -27,6 +27,7 @@ SEES = {
     "sources": "errors model planner engine",
     "cube": BELOW_CUBE,
     "cube_file": f"{BELOW_CUBE} cube",
+    "cube_file_text": "errors model planner",
     "infer": BELOW_INFER,
     "verify": BELOW_INFER,
     "apis": BELOW_INFER,

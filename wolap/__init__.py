@@ -38,12 +38,14 @@ from wolap.model.projection import Projection, declare_projection
 from wolap.model.query import Filter, Query
 from wolap.model.schema import Dimension, Schema, Time
 from wolap.model.tree import Tree
+from wolap.planner.advice import Advice
 from wolap.planner.plan import Plan
 
 __version__ = "0.1.0"
 
 __all__ = [
     "EVERYONE",
+    "Advice",
     "Cancelled",
     "Caps",
     "Cube",

@@ -8,35 +8,36 @@ numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from threading import Event, Lock
-from typing import Any, Protocol
+from typing import Protocol
 
-import polars as pl
 import pyarrow as pa
 
-from wolap.engine.columns import from_int64
-from wolap.engine.execute import DimensionColumn, Report, execute, execute_sketches
-from wolap.engine.finish import MetricColumn
+from wolap.engine.execute import execute, execute_sketches
 from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts, needed_columns
 from wolap.engine.materialize import materialize
 from wolap.engine.members import shares_of
+from wolap.engine.result import Result, decoded
+from wolap.engine.sizes import estimate_sizes
 from wolap.engine.sketch import image_bytes
 from wolap.engine.source import MemorySource
 from wolap.engine.verdict import Verdict, verdict_of
 from wolap.errors import Problem, QueryError, SchemaError, TooExpensive, nearest, quote
-from wolap.model.interval import Interval
+from wolap.model.forest import Forest
 from wolap.model.principal import EVERYONE, Caps, Principal
-from wolap.model.projection import FACTS, Catalog, Projection, declare_facts, declare_projection
+from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts, declare_projection
 from wolap.model.query import Query, settle_filter, unreadable_members
 from wolap.model.schema import Schema
+from wolap.planner.advice import Advice
+from wolap.planner.advise import advise
 from wolap.planner.choose import every_plan, plan_query
 from wolap.planner.plan import Plan
 from wolap.planner.source import build_order, source_of
+from wolap.planner.workload import demands_of, path_queries
 
 __all__ = ["ArrowStream", "Cube", "Progress", "Result", "Snapshot"]
 
@@ -56,70 +57,6 @@ class Progress:
     projection: Projection
     done: int
     total: int
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """The answer to a query: an Arrow table with its plan. `total` is the number of records without a limit."""
-
-    plan: Plan
-    report: Report
-
-    @property
-    def interval(self) -> Interval:
-        """The instants that were counted."""
-        return self.plan.interval
-
-    @property
-    def refreshed(self) -> datetime | None:
-        """When the oldest data that it came from was made; None where that is not known."""
-        return self.plan.refreshed
-
-    @property
-    def total(self) -> int:
-        """The records that there are, of which the limit has shown some."""
-        return self.report.total
-
-    def __len__(self) -> int:
-        return self.report.rows
-
-    @cached_property
-    def table(self) -> pa.Table:
-        """Dimensions, then metrics; null for the null member and for a metric without value."""
-        columns = {column.name: _decode(column) for column in self.report.dimensions}
-        columns.update((column.name, _numbers(column)) for column in self.report.metrics)
-        return pa.table(columns)
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self.table.__arrow_c_stream__(requested_schema)
-
-    def record(self, number: int) -> dict[str, Any]:
-        """One record, counted from 0."""
-        (found,) = self.table.slice(number, 1).to_pylist()
-        return dict(found)
-
-    def to_polars(self) -> pl.DataFrame:
-        """The table as a polars frame."""
-        frame = pl.from_arrow(self.table)
-        assert isinstance(frame, pl.DataFrame)
-        return frame
-
-    def to_pylist(self) -> list[dict[str, Any]]:
-        """The table as a list of records, for small results."""
-        records: list[dict[str, Any]] = self.table.to_pylist()
-        return records
-
-
-def _decode(column: DimensionColumn) -> pa.Array:
-    if column.members is None:
-        return pa.array(column.codes, pa.int32())
-    return column.members.decode(column.codes)
-
-
-def _numbers(column: MetricColumn) -> pa.Array:
-    if column.values.dtype.kind == "f":
-        return pa.array(column.values, mask=None if column.valid is None else ~column.valid)
-    return from_int64(column.values, column.valid, column.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +106,7 @@ class Snapshot:
             text = f"about {rows:,} sketches would need {needed:,} bytes of memory, the cap is {cap:,}"
             raise TooExpensive(f"{text}; a lower limit or a shorter path needs less")
         report, images = execute_sketches(plan, schema, self.sources, self.dictionaries, cancel)
-        columns = {column.name: _decode(column) for column in report.dimensions}
+        columns = {column.name: decoded(column) for column in report.dimensions}
         return pa.table({**columns, metric: images})
 
 
@@ -353,6 +290,33 @@ class Cube:
         and Cancelled once the event `cancel` is set.
         """
         return self._snapshot.verify(query, principal, cancel)
+
+    def advise(
+        self,
+        budget: int,
+        queries: Iterable[Query | tuple[Query, float]] | None = None,
+        *,
+        audience: str | None = None,
+        afresh: bool = False,
+        whole: bool = False,
+        cancel: Event | None = None,
+    ) -> Advice:
+        """Which projections are worth storing within `budget` bytes, beside those that are built.
+
+        `queries`, each alone or with how often it is asked, are the workload; without them it is the report of each
+        path of all trees, or of those of an `audience`, with the default interval as of the end of the facts, or of the
+        `whole` time. With `afresh` what is built does not count. Sizes are estimated from a sample of the facts.
+        Raises QueryError for a budget below 1 and for queries that do not fit the cube, and Cancelled.
+        """
+        catalog, facts = self._snapshot.catalog, self._snapshot.sources[FACTS]
+        if queries is None:
+            forest = Forest(tuple(self.schema.trees)) if audience is None else self.schema.forest(audience)
+            queries = path_queries(catalog, forest, whole=whole)
+
+        def measure(declared: Sequence[Projection]) -> Sequence[Statistics]:
+            return estimate_sizes(declared, facts.layout, facts.dictionaries, cancel=cancel)
+
+        return advise(catalog, demands_of(queries, catalog), budget, measure, afresh=afresh)
 
     def _build(self, projection: Projection, now: datetime | None, cancel: Event | None) -> Projection:
         snapshot = self._snapshot

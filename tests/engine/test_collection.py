@@ -6,11 +6,12 @@ from collections import Counter
 from threading import Event
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wolap import Cancelled
+from wolap import Cancelled, Cube, Dimension, Schema, Tree, distinct
 from wolap.engine import collection
 from wolap.engine.collection import RANK_BITS, collect, regroup
 from wolap.engine.columns import COUNT, Column
@@ -165,3 +166,15 @@ def test_one_block_of_rows_with_many_items_is_cut_and_can_be_stopped(monkeypatch
     with pytest.raises(Cancelled):
         collect(scan, "set", column, groups)
     assert seen == [6]
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 25])
+def test_a_count_has_64_bits_whichever_way_it_was_made(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stored counts are added up where they add up, and must not wrap."""
+    monkeypatch.setattr("wolap.engine.collection._TABLE_BYTES_MOST", limit)
+    monkeypatch.setattr("wolap.engine.collection._TABLE_ALWAYS", limit)
+    facts = pa.table({"day": ["a", "a", "b"], "user": ["x", "y", "x"]})
+    made = Cube(Schema("c", [Dimension("day")], {"users": distinct("user")}, [Tree.parse("day")]), facts)
+    made.materialize("day")
+    stored = made.snapshot.sources["day"].layout.columns
+    assert [(column.values.tolist(), column.values.dtype) for column in stored.values()] == [([2, 1], np.int64)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from wolap import __version__
+from wolap.command.advise import advise
 from wolap.command.build import build
 from wolap.command.demo import demo
 from wolap.command.explain import explain
@@ -21,5 +22,5 @@ def commands() -> None:
     """Drill-down reports from the cheapest pre-aggregation that is right."""
 
 
-for command in (query, explain, build, serve, verify, demo):
+for command in (query, explain, build, advise, serve, verify, demo):
     commands.add_command(command)

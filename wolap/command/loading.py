@@ -33,6 +33,7 @@ __all__ = [
     "now_option",
     "open_cube",
     "principal_option",
+    "read_moment_option",
     "stop",
 ]
 
@@ -42,8 +43,11 @@ cube_file_argument = click.argument("file", type=click.Path(path_type=Path, dir_
 
 
 def _read_now(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime:
-    if value is None:
-        return datetime.now(UTC)
+    return datetime.now(UTC) if value is None else read_moment_option(value)
+
+
+def read_moment_option(value: str) -> datetime:
+    """A moment as somebody gave it to an option. Raises click.BadParameter for what is none."""
     try:
         return to_datetime(Moment.of(value).instant(Zone("UTC"))).replace(tzinfo=UTC)
     except ValueError as error:
@@ -77,7 +81,7 @@ def declaration(path: Path) -> CubeFile:
         stop(error)
 
 
-def open_cube(path: Path, principal: Principal = EVERYONE) -> Cube:
+def open_cube(path: Path, principal: Principal = EVERYONE, *, build: bool = True) -> Cube:
     """The cube of a file with its projections built, or the end of the command. Progress goes to stderr.
 
     An audience that the cube does not know, to which nothing would have an address, ends the command as well.
@@ -89,7 +93,7 @@ def open_cube(path: Path, principal: Principal = EVERYONE) -> Cube:
         stop(QueryError(f"{path.name} has no audience {asked}; audiences: {nearest(principal.audience, known)}"))
     try:
         with building(len(declared.projections)) as progress:
-            return load_cube(declared, progress=progress)
+            return load_cube(declared, build=build, progress=progress)
     except WolapError as error:
         stop(error)
 

@@ -31,7 +31,7 @@ from wolap.engine.groups import Groups, Places, Series
 from wolap.engine.kernels import BLOCK, LARGE_BLOCK
 from wolap.engine.scan import Scan
 
-__all__ = ["RANK_BITS", "blocks_of", "collect", "count_distinct", "regroup", "take"]
+__all__ = ["KINDS", "RANK_BITS", "blocks_of", "collect", "count_distinct", "regroup", "take"]
 
 # A rank is at most 63.
 RANK_BITS = 6
@@ -89,7 +89,8 @@ def count_distinct(scan: Scan, column: Column, groups: Groups) -> Series:
         table = _table(kind, reader.pairs(BLOCK), count * members)
         return Series(np.count_nonzero(table.reshape(count, members), axis=1).astype(np.int64))
     pairs, _ = _sorted(kind, reader.pairs(LARGE_BLOCK), count * members)
-    return Series(np.diff(_bounds(pairs, count, members)))
+    # Counts that add up along what their values determine do so in 64 bits.
+    return Series(np.diff(_bounds(pairs, count, members)).astype(np.int64))
 
 
 def regroup(function: str, parts: Sequence[tuple[np.ndarray, Series]], count: int) -> Series:

@@ -24,7 +24,7 @@ from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.level import nests
 from wolap.model.projection import Statistics
 
-__all__ = ["Dictionaries", "Layout"]
+__all__ = ["Dictionaries", "Layout", "partition_level"]
 
 _MOST_PARTITIONS = 10_000
 
@@ -68,13 +68,11 @@ class Layout:
     def statistics(self, refreshed: datetime | None) -> Statistics:
         """Row counts for the planner, by the finest of these buckets that are not too many."""
         if self.time is not None and self.rows:
-            for level in ("hour", "day", "month", "year"):
-                if not nests(self.time.level, level):
-                    continue
+            level = partition_level(self.time, self.time.level)
+            if level is not None:
                 buckets = self.time.buckets(level)
-                if len(buckets.instants) <= _MOST_PARTITIONS:
-                    starts, before = tuple(buckets.instants.tolist()), tuple(buckets.offsets.tolist())
-                    return self._statistics(before, starts, refreshed)
+                starts, before = tuple(buckets.instants.tolist()), tuple(buckets.offsets.tolist())
+                return self._statistics(before, starts, refreshed)
         return self._statistics((0, self.rows), (EVERYTHING.start,), refreshed)
 
     def _statistics(self, before: tuple[int, ...], starts: tuple[int, ...], refreshed: datetime | None) -> Statistics:
@@ -89,3 +87,9 @@ class Layout:
             for partial, column in self.columns.items()
             if column.offsets is not None and column.values is not None
         }
+
+
+def partition_level(time: TimeIndex, level: str) -> str | None:
+    """What rows in buckets of one level are counted by: the finest of these that gives not too many partitions."""
+    coarser = (one for one in ("hour", "day", "month", "year") if nests(level, one))
+    return next((one for one in coarser if len(time.buckets(one).instants) <= _MOST_PARTITIONS), None)

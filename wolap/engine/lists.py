@@ -85,10 +85,7 @@ def encode_lists(column: pa.ChunkedArray, dimension: Dimension) -> tuple[Members
         possible = "a column of lists, or multivalued left out"
         raise SchemaError([Problem(f"dimensions.{dimension.name}", found, possible)])
     kept = column.type.value_type
-    lengths = [np.zeros(0, np.int64)]
-    for chunk in column.chunks:
-        lengths.append(pc.list_value_length(chunk).fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False))
-    length = np.concatenate(lengths)
+    length = np.concatenate([np.zeros(0, np.int64), *map(_lengths, column.chunks)])
     parts = [chunk.flatten() for chunk in column.chunks]
     has_empty = not length.all()
     # The null that stands for nothing is encoded with the others, behind the last of them.
@@ -96,6 +93,12 @@ def encode_lists(column: pa.ChunkedArray, dimension: Dimension) -> tuple[Members
     members, codes = encode(values, dimension)
     null = codes[-1:] if has_empty else codes[:0]
     return members, _in_order(codes[: len(codes) - has_empty], length, null, members.cardinality)
+
+
+def _lengths(lists: pa.Array) -> np.ndarray:
+    """How long each list is; what is null has none."""
+    found = np.asarray(pc.list_value_length(lists).fill_null(0), np.int64)
+    return found if lists.null_count == 0 else np.where(np.asarray(lists.is_valid()), found, 0)
 
 
 def _in_order(codes: Codes, lengths: np.ndarray, null: Codes, cardinality: int) -> Column:

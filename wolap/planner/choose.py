@@ -19,11 +19,12 @@ from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import NO_CAPS, Catalog
 from wolap.model.query import Query, check_order, settle, settle_filter
 from wolap.model.tree import Path, path_text
-from wolap.planner.cost import Part, Work, cost_of, cost_of_rows, memory_of, work_of
+from wolap.planner.cost import Part, Work, cost_of, cost_of_rows, work_of
 from wolap.planner.cover import cover, may_be_cut
 from wolap.planner.eligibility import could_offer, reasons
-from wolap.planner.estimate import Estimate, estimate
+from wolap.planner.estimate import NOTHING, Estimate, estimate
 from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
+from wolap.planner.memory import memory_of
 from wolap.planner.needs import Needs, needs_of
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
 from wolap.planner.shelves import Served, Stock, cheapest, offered_metrics, stock_of
@@ -93,7 +94,7 @@ class _Choice:
     """What was decided for a query: the way to go, or why there is none."""
 
     needs: Needs
-    groups: int
+    size: Estimate
     way: _Way | None = None
     widened: bool = False
     refusal: str | None = None
@@ -105,16 +106,16 @@ def _choose(needs: Needs, catalog: Catalog, caps: Caps) -> _Choice:
         needs = _widen(needs, catalog)
         cheapest, widened = _cheapest(needs, catalog), True
     if cheapest is None:
-        return _Choice(needs, 0, refusal="no answer")
-    way, groups = cheapest
-    if caps.groups is not None and groups > caps.groups:
-        return _Choice(needs, groups, refusal="groups")
-    if over(way[0], groups, needs, caps) is None:
-        return _Choice(needs, groups, way, widened)
+        return _Choice(needs, NOTHING, refusal="no answer")
+    way, size = cheapest
+    if caps.groups is not None and size.most > caps.groups:
+        return _Choice(needs, size, refusal="groups")
+    if over(way[0], size, needs, caps) is None:
+        return _Choice(needs, size, way, widened)
     for way in _ways(needs, catalog, caps):
-        if over(way[0], groups, needs, caps) is None:
-            return _Choice(needs, groups, way, widened)
-    return _Choice(needs, groups, None, widened, "cost")
+        if over(way[0], size, needs, caps) is None:
+            return _Choice(needs, size, way, widened)
+    return _Choice(needs, size, None, widened, "cost")
 
 
 def _sized(needs: Needs, catalog: Catalog) -> tuple[Stock, list[Served], Estimate, Work]:
@@ -125,8 +126,8 @@ def _sized(needs: Needs, catalog: Catalog) -> tuple[Stock, list[Served], Estimat
     return stock, served, size, work_of(needs, size)
 
 
-def _cheapest(needs: Needs, catalog: Catalog) -> tuple[_Way, int] | None:
-    """The cheapest way that is right, and the groups that guards count with. No other way is looked at more closely
+def _cheapest(needs: Needs, catalog: Catalog) -> tuple[_Way, Estimate] | None:
+    """The cheapest way that is right, and the size of the report. No other way is looked at more closely
     than its rows in the interval."""
     if not needs.metrics:
         return None
@@ -140,7 +141,7 @@ def _cheapest(needs: Needs, catalog: Catalog) -> tuple[_Way, int] | None:
         ways.append((covered, cost_of(covered, needs, size, work)))
     if not ways:
         return None
-    return ways[0] if len(ways) == 1 else min(ways, key=lambda way: _preference(way, catalog)), size.most
+    return ways[0] if len(ways) == 1 else min(ways, key=lambda way: _preference(way, catalog)), size
 
 
 def _ways(needs: Needs, catalog: Catalog, caps: Caps = NO_CAPS) -> list[_Way]:
@@ -174,9 +175,9 @@ def _refusal(
         return _choose(needs_of(nearer, catalog, needs.metrics), catalog, caps).way is not None
 
     if choice.refusal == "groups":
-        return TooExpensive(too_many_groups_text(choice.groups, caps.groups or 0, needs, passes))
+        return TooExpensive(too_many_groups_text(choice.size.most, caps.groups or 0, needs, passes))
     ways = _ways(needs, catalog, caps)
-    found = [over(parts, choice.groups, needs, caps) for parts, _ in ways]
+    found = [over(parts, choice.size, needs, caps) for parts, _ in ways]
     reasons_found = [reason for reason in found if reason is not None]
     involved = [part.projection for parts, _ in ways for part in parts]
     return TooExpensive(too_expensive_text(reasons_found[:_TOLD], involved, needs, passes))
@@ -281,7 +282,7 @@ def _candidates(choice: _Choice, catalog: Catalog, caps: Caps) -> tuple[Candidat
         elif name in alone:
             cost = alone[name][1]
             if name not in chosen:
-                why.append(over(alone[name][0], choice.groups, choice.needs, caps) or cheaper)
+                why.append(over(alone[name][0], choice.size, choice.needs, caps) or cheaper)
         rows = None if projection.statistics is None else projection.statistics.rows
         found.append(Candidate(name, rows, tuple(why), cost, name in chosen, chosen.get(name, ())))
     return tuple(sorted(found, key=_place))
@@ -310,8 +311,8 @@ def _plan(choice: _Choice, way: _Way, catalog: Catalog, candidates: tuple[Candid
         interval=needs.interval,
         pieces=pieces,
         cost=cost,
-        groups=choice.groups,
-        memory=memory_of(parts, needs, choice.groups),
+        groups=choice.size.most,
+        memory=memory_of(parts, needs, choice.size),
         zone=catalog.schema.zone,
         widened=choice.widened,
         version=catalog.version,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
-from wolap.model.aggregate import JOINT, SETS, Partial
+from wolap.model.aggregate import JOINT, Partial
 from wolap.model.interval import Interval
 from wolap.model.projection import Projection, Statistics
 from wolap.planner.estimate import Estimate, time_groups
@@ -29,10 +29,10 @@ __all__ = [
     "cost_of",
     "cost_of_rows",
     "dense_rows",
+    "items_by_partial",
     "items_of",
     "keys_of",
     "measured",
-    "memory_of",
     "rows_of",
     "work_of",
 ]
@@ -52,14 +52,6 @@ RATES = {
     "joint": 30.0,  # a row that is left, joined to its group in a second pass, for one partial
     "group": 2.5,  # a group of the answer, for each column
 }
-
-BYTES_OF_NUMBER = 8
-# A value that is only counted, and an item that is merged and kept, while pairs are put in order.
-BYTES_OF_VALUE, BYTES_OF_ITEM = 16, 28
-# Blocks of rows, keys and values that any run holds at one time.
-BYTES_OF_BLOCKS = 8 << 20
-# Pairs of fact and member that are laid out at one time.
-PAIRS_IN_BLOCK = 1 << 20
 
 # How far keys may run for sums to be scattered: what `engine/kernels.py` has, which a test compares.
 DENSE_ALWAYS, DENSE_PER_ROW, DENSE_MOST = 1 << 16, 4, 1 << 24
@@ -141,10 +133,10 @@ def keys_of(needs: Needs, size: Estimate, interval: Interval) -> float:
 def items_of(projection: Projection, needs: Needs) -> float:
     """Values of a row that are counted or merged by themselves: of facts one for every distinct count and sketch, of
     stored collections as many as were measured."""
-    return sum([items for _, items in _items(projection, needs)]) if needs.counted else 0.0
+    return sum([items for _, items in items_by_partial(projection, needs)]) if needs.counted else 0.0
 
 
-def _items(projection: Projection, needs: Needs) -> Iterator[tuple[Partial, float]]:
+def items_by_partial(projection: Projection, needs: Needs) -> Iterator[tuple[Partial, float]]:
     """What is counted by its items, and how many a row has, in an order that is the same each time."""
     statistics = projection.statistics
     for partial in needs.partials:
@@ -185,21 +177,3 @@ def cost_of(parts: Sequence[Part], needs: Needs, size: Estimate, work: Work) -> 
 def cost_of_rows(rows: int, spent: float, size: Estimate) -> Cost:
     """What it costs to read so many rows, where that takes so many nanoseconds."""
     return Cost(rows, int(rows * size.share + 0.5), size.groups, spent)
-
-
-def memory_of(parts: Sequence[Part], needs: Needs, groups: int) -> int:
-    """Bytes at the peak of a run with so many groups: blocks, results twice (while they are put in order) and once
-    more for every further piece, items that are counted or merged while they are put in order."""
-    exploded = sum([rows_of(part, needs) for part in parts if part.projection.is_facts]) if needs.lists else 0
-    # Pairs are grouped by blocks, whose groups are put together like pieces.
-    copies = len(parts) + (1 if not exploded else 4)
-    columns = len(needs.dimensions) + len(needs.levels)
-    result = groups * BYTES_OF_NUMBER * (copies * len(needs.partials) + columns * len(parts) + 2)
-    result += min(exploded, PAIRS_IN_BLOCK) * BYTES_OF_NUMBER * (len(needs.partials) + columns + 4)
-    merged = 0.0
-    for part in parts if needs.counted else ():
-        rows = rows_of(part, needs)
-        for partial, items in _items(part.projection, needs):
-            is_counted = partial.function in SETS and not exploded
-            merged += (BYTES_OF_VALUE if is_counted else BYTES_OF_ITEM) * rows * items
-    return BYTES_OF_BLOCKS + result + int(merged)

@@ -21,8 +21,9 @@ from wolap.model.projection import Catalog, Shares
 from wolap.model.zone import DAY, HOUR, MINUTE, SECOND
 from wolap.planner.needs import Needs
 
-__all__ = ["Estimate", "estimate", "expected_groups", "time_groups"]
+__all__ = ["NOTHING", "Estimate", "estimate", "expected_groups", "time_groups"]
 
+_ALL_ROWS = 1 << 62
 # How many values a calendar part has.
 _PARTS = {"quarter": 4, "month": 12, "week": 53, "day": 31, "hour": 24, "minute": 60, "second": 60}
 
@@ -44,35 +45,41 @@ _SIZES = {
 class Estimate(NamedTuple):
     """The size of a report, whatever it is answered from.
 
-    `share` of the rows is what filters are expected to leave; `groups` are expected, `most` is what there will not be
-    more of but by an accident of the distribution. `keys` is the product of all members of the dimensions of the
-    report, to be multiplied with its times: what the keys of groups run up to.
+    `share` of the rows is what filters are expected to leave, and of all rows not more than `left`; `groups` are
+    expected, `most` is what there will not be more of but by an accident of the distribution. `keys` is the product of
+    all members of the dimensions of the report, to be multiplied with its times: what the keys of groups run up to.
     """
 
     share: float
+    left: int
     groups: int
     most: int
     keys: float
 
 
+# The size of what nothing can answer.
+NOTHING = Estimate(1.0, 0, 0, 0, 0.0)
+
+
 def estimate(needs: Needs, catalog: Catalog, rows: int) -> Estimate:
     """The size of a report, of whose groups something stored has this many rows."""
     query = needs.query
-    lists = needs.lists
-    shares = [_share(predicate, catalog, lists) for predicate in query.filters] if query.filters else []
-    share = prod([expected for expected, _ in shares]) if shares else 1.0
+    share, left, lists = 1.0, _ALL_ROWS, needs.lists
+    if query.filters:
+        shares = [_share(predicate, catalog, lists) for predicate in query.filters]
+        share = prod([expected for expected, _ in shares])
+        facts = catalog.projections[-1].statistics
+        if facts is not None:
+            left = min([int(min(bound * facts.rows, _ALL_ROWS)) + 1 for _, bound in shares])
     if not needs.dimensions and not needs.levels:
-        return Estimate(share, 1, 1, 1.0)
+        return Estimate(share, left, 1, 1, 1.0)
     members = {name: max(catalog.members.get(name, 1), 1) for name in needs.dimensions}
     possible = _possible(needs, members)
-    most = rows
-    if shares:
-        facts = catalog.projections[-1].statistics
-        most = min([most, *[int(bound * facts.rows) + 1 for _, bound in shares if bound < inf]] if facts else [most])
     return Estimate(
         share,
+        left,
         int(expected_groups(possible, rows * share) + 0.5),
-        int(expected_groups(possible, most) + 0.5),
+        int(expected_groups(possible, min(rows, left)) + 0.5),
         float(prod(members.values())),
     )
 
@@ -106,10 +113,10 @@ def _share_of_pairs(predicate: Filter, shares: Shares, catalog: Catalog, lists: 
         expected, most = known + others * shares.mean_of_others, known + others * shares.most_of_others
     grouped = predicate.dimension in lists
     whole = shares.mean_length if grouped else 1.0
-    further = prod([_longest(catalog, name) for name in lists - {predicate.dimension}])
+    further = prod([_longest(catalog, name) for name in lists - {predicate.dimension}], start=1.0)
     # Two sums of floats: what is left of them may be a little too small.
-    most = min(most * (1 + _ROUNDING) + _ROUNDING, whole)
-    return min(max(expected, 0.0) / whole, 1.0), most * further
+    most = min(max(most, 0.0) + _ROUNDING, whole)
+    return min(max(expected, 0.0) / max(whole, 1.0), 1.0), most * further if most > 0 else 0.0
 
 
 def _longest(catalog: Catalog, name: str) -> float:

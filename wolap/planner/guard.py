@@ -14,7 +14,9 @@ from wolap.model.principal import Caps
 from wolap.model.projection import Projection
 from wolap.model.query import Query
 from wolap.model.tree import path_text
-from wolap.planner.cost import Part, memory_of
+from wolap.planner.cost import Part
+from wolap.planner.estimate import Estimate
+from wolap.planner.memory import memory_of
 from wolap.planner.needs import Needs
 from wolap.planner.plan import Reason
 
@@ -23,15 +25,15 @@ __all__ = ["over", "too_expensive_text", "too_many_groups_text"]
 Passes = Callable[[Query], bool]
 
 
-def over(parts: Sequence[Part], groups: int, needs: Needs, caps: Caps) -> Reason | None:
-    """The cap that answering from these parts would break, if any, where there are so many groups."""
+def over(parts: Sequence[Part], size: Estimate, needs: Needs, caps: Caps) -> Reason | None:
+    """The cap that answering a report of this size from these parts would break, if any."""
     name = " and ".join(part.projection.name for part in parts)
     if caps.facts is not None:
         scanned = sum(_facts_of(part, needs) for part in parts)
         if scanned > caps.facts:
             text = f"{scanned:,} facts to scan, the cap is {caps.facts:,}"
             return Reason("over_scan_cap", name, text, "a shorter interval")
-    if caps.memory is not None and (memory := memory_of(parts, needs, groups)) > caps.memory:
+    if caps.memory is not None and (memory := memory_of(parts, needs, size)) > caps.memory:
         text = f"{memory:,} bytes of memory, the cap is {caps.memory:,}"
         return Reason("over_memory", name, text, "a shorter interval, or fewer dimensions")
     return None

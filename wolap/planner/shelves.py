@@ -21,7 +21,7 @@ from wolap.planner.cost import Work, dense_rows, items_of, measured
 from wolap.planner.eligibility import crosses, is_fine_enough, is_timely, may_answer, offers
 from wolap.planner.needs import Needs
 
-__all__ = ["Served", "Shelf", "Stock", "cheapest", "offered_metrics", "stock_of"]
+__all__ = ["Served", "Shelf", "Stock", "cheapest", "offered_metrics", "stock_among", "stock_of"]
 
 Found = TypeVar("Found")
 
@@ -103,7 +103,7 @@ class Stock:
 
 
 def stock_of(needs: Needs, catalog: Catalog) -> Stock:
-    """What the catalog has for the report, whatever its interval."""
+    """What the catalog has for the report, whatever its interval; the needs are those of this catalog."""
     return _remembered(_stock, needs, catalog)
 
 
@@ -121,7 +121,12 @@ def _remembered(work: Callable[[Needs, Catalog], Found], needs: Needs, catalog: 
 
 
 def _stock(needs: Needs, catalog: Catalog) -> Stock:
-    fine = [projection for projection in catalog.projections if is_fine_enough(projection, needs)]
+    return stock_among(needs, catalog.projections)
+
+
+def stock_among(needs: Needs, projections: Iterable[Projection]) -> Stock:
+    """What some projections are for a report. Nothing is remembered."""
+    fine = [projection for projection in projections if is_fine_enough(projection, needs)]
     right = {projection.name: may_answer(projection, needs) for projection in fine}
     servers = [projection for projection in fine if right[projection.name]]
     measures = [projection for projection in fine if not right[projection.name]]

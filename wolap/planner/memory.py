@@ -1,0 +1,111 @@
+"""How many bytes a run holds at its peak, beside what is stored (`planner.md` rule 17).
+
+It follows the run: pieces are scanned one after the other, each leaves its groups, and all groups are put together,
+finished and put in order. What a scan holds hangs on its kernel, as its time does: tables as long as keys run where
+they are few, else blocks that wait to be merged. It is an estimate as far as it rests on the number of groups, so a
+guard may trust it but for a factor of two, and tests hold runs to that (`tests/engine/test_memory.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wolap.model.aggregate import SETS
+from wolap.planner.cost import (
+    DENSE_ALWAYS,
+    DENSE_MOST,
+    DENSE_PER_ROW,
+    Part,
+    dense_rows,
+    items_by_partial,
+    keys_of,
+    rows_of,
+)
+from wolap.planner.estimate import Estimate
+from wolap.planner.needs import Needs
+
+__all__ = ["memory_of"]
+
+_NUMBER = 8
+# Blocks of rows, keys and values that any run holds at one time, and those of a kernel that sorts.
+_BLOCKS, _SORTED_ROWS = 8 << 20, 1 << 20
+# Blocks that wait have so many times the rows of one, or of all groups, before they are merged.
+_WAITING = 5
+# Facts in several groups are laid out by blocks of as many pairs; the groups of blocks wait to be put together, first
+# beside one another and then as one.
+_WAITING_PAIRS = 3
+# While keys are put in order there are the keys, their order, both packed in one, and the keys in order.
+_ORDERING = 5
+# Keys that do not fit one number are ranked: what occurs is sorted and looked up.
+_RANKED, _MOST_KEYS = 3, float(1 << 62)
+# A value that is only counted, and an item that is merged and kept, while pairs are put in order; and the largest table
+# that small spaces of pairs are marked in.
+_VALUE, _ITEM, _MARKS = 16, 28, 1 << 25
+
+
+def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
+    """Bytes at the peak of answering from these parts."""
+    groups, columns = size.most, len(needs.dimensions) + len(needs.levels)
+    plain = len(needs.partials) - len(needs.counted)
+    # The codes and partials of the groups, their keys, and the metrics while they are finished.
+    kept = columns + 2 * plain + 2 * len(needs.metrics) + 4
+    if len(parts) > 1:
+        # Of each piece, one behind the other, and as one.
+        kept += (len(parts) + 1) * (columns + plain) + 4
+    if needs.query.order:
+        kept += columns + len(needs.metrics) + 4
+    scans = [_scan(part, needs, size, plain) for part in parts]
+    return _BLOCKS + groups * _NUMBER * kept + max(scans, default=0)
+
+
+def _scan(part: Part, needs: Needs, size: Estimate, plain: int) -> int:
+    """Bytes that reading a part takes, without the groups that come out."""
+    rows = rows_of(part, needs)
+    if needs.lists and part.projection.is_facts:
+        return _exploded(part, needs, size, plain, rows)
+    left = min(rows, size.left)
+    keys = keys_of(needs, size, part.interval)
+    if not needs.dimensions and not needs.filtered:
+        # A value and a number for each bucket of time, and nothing else.
+        taken = keys * _NUMBER * (2 + plain)
+    elif rows >= dense_rows(keys):
+        # A value for each key that there could be, whether there was one, and whether it had values.
+        taken = keys * (1 + (_NUMBER + 1) * plain)
+    else:
+        waiting = min(left, _WAITING * max(_SORTED_ROWS, size.most))
+        taken = _NUMBER * (waiting * (1 + plain + _ORDERING) + min(left, _SORTED_ROWS) * (4 + 2 * plain))
+    if keys >= _MOST_KEYS:
+        taken += _NUMBER * _RANKED * rows
+    if needs.counted or needs.has_joint:
+        # Where the group of each key stands is kept in a table, or searched for.
+        taken += keys * _NUMBER if keys <= DENSE_MOST else 0
+    return int(taken) + _items(part, needs, rows)
+
+
+def _exploded(part: Part, needs: Needs, size: Estimate, plain: int, pairs: int) -> int:
+    """Bytes that reading facts takes which are in several groups: a block of pairs, with its keys in a table or in
+    order, and the groups of the blocks before."""
+    columns = len(needs.dimensions) + bool(needs.levels)
+    block = min(pairs, _SORTED_ROWS)
+    keys = keys_of(needs, size, part.interval)
+    # A number for each pair: its fact, its codes, what is fetched for it, and all that while it is put in order.
+    taken = _NUMBER * block * (columns + 2 * plain + len(needs.counted) + _ORDERING + 6)
+    taken += int(min(keys, max(DENSE_ALWAYS, DENSE_PER_ROW * block))) * (_NUMBER + 1) * (1 + plain)
+    waiting = min(pairs, size.left, _WAITING_PAIRS * max(_SORTED_ROWS, size.most))
+    taken += _NUMBER * waiting * (2 * (columns + 2 * plain) + _ORDERING)
+    items = sum(
+        [
+            max(min(pairs * many * 64, _MARKS), _ITEM * pairs * many)
+            for _, many in items_by_partial(part.projection, needs)
+        ]
+    )
+    return int(taken + items)
+
+
+def _items(part: Part, needs: Needs, rows: int) -> int:
+    """Bytes of what is counted or merged by its items: one kind after the other, and those that are kept stay."""
+    taken = 0.0
+    for partial, items in items_by_partial(part.projection, needs):
+        # Small spaces of pairs are marked, large ones put in order.
+        taken += max(min(rows * items * 64, _MARKS), (_VALUE if partial.function in SETS else _ITEM) * rows * items)
+    return int(taken)
