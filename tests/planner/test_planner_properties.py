@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from wolap.errors import NoAnswer
-from wolap.model.aggregate import count, distinct, maximum, mean, ratio, total
+from wolap.model.aggregate import approximate_distinct, count, distinct, maximum, mean, ratio, total
 from wolap.model.interval import EVERYTHING, Interval, Moment, read_moment
 from wolap.model.level import LEVELS, nests
 from wolap.model.projection import Catalog, Projection, Statistics, declare_facts, declare_projection
@@ -41,6 +42,8 @@ METRICS = {
     "authors": distinct("author"),
     "customers": distinct("customer", determines=["city"]),
     "lines_per_author": ratio("lines", "authors"),
+    "about": approximate_distinct("author"),
+    "roughly": approximate_distinct("author", precision=8),
 }
 PARENTS = {"city": "country"}
 PLAIN = ("country", "city", "repository")
@@ -69,9 +72,14 @@ FILTERS = st.sampled_from(PLAIN).flatmap(
 )
 
 
-def statistics(starts: list[int], rows: list[int], coverage: Interval) -> Statistics:
+NOW = datetime(2025, 2, 1, tzinfo=UTC)
+# When something was refreshed, and since when it is to be.
+AGES = st.sampled_from([NOW - timedelta(days=2), NOW - timedelta(days=1), NOW])
+
+
+def statistics(starts: list[int], rows: list[int], coverage: Interval, refreshed: datetime | None = None) -> Statistics:
     sizes = [rows[place % len(rows)] for place in range(len(starts))]
-    return Statistics((0, *accumulate(sizes)), tuple(sorted(starts)), coverage=coverage)
+    return Statistics((0, *accumulate(sizes)), tuple(sorted(starts)), coverage=coverage, refreshed=refreshed)
 
 
 STATISTICS = st.builds(
@@ -79,6 +87,7 @@ STATISTICS = st.builds(
     st.one_of(st.just([EVERYTHING.start]), st.lists(INSTANTS, min_size=1, max_size=4, unique=True)),
     st.lists(st.integers(1, 10**6), min_size=1, max_size=3),
     st.one_of(st.just(EVERYTHING), INTERVALS),
+    st.none() | AGES,
 )
 
 
@@ -115,6 +124,7 @@ def queries(draw: st.DrawFn, names: tuple[str, ...] = tuple(METRICS)) -> Query:
         start=Moment.at(interval.start) if start else None,
         end=Moment.at(interval.end) if end else None,
         metrics=draw(metric_lists(names)),
+        fresh_since=draw(st.sampled_from([None, None, None, NOW - timedelta(days=1), NOW])),
     )
     return settle(asked, SCHEMA)
 
@@ -132,7 +142,14 @@ def objections(projection: Projection, query: Query, catalog: Catalog) -> tuple[
 
 
 def changed(query: Query, path: list[str]) -> Query:
-    return Query(path, filters=query.filters, start=query.start, end=query.end, metrics=query.metrics)
+    return Query(
+        path,
+        filters=query.filters,
+        start=query.start,
+        end=query.end,
+        metrics=query.metrics,
+        fresh_since=query.fresh_since,
+    )
 
 
 @given(catalogs(), st.lists(queries(), min_size=1, max_size=4))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
-from test_planner_properties import ALL_LEVELS, SCHEMA, ZONE, catalogs, projections, queries
+from test_planner_properties import ALL_LEVELS, NOW, SCHEMA, ZONE, catalogs, projections, queries
 
-from wolap.model.interval import EVERYTHING, Moment, read_moment
+from wolap.model.interval import EVERYTHING, Interval, Moment, read_moment
 from wolap.model.projection import Catalog, Projection, Statistics, declare_projection
-from wolap.model.query import Query, settle
+from wolap.model.query import Filter, Query, settle
+from wolap.model.zone import Zone
 from wolap.planner.eligibility import reasons
 from wolap.planner.needs import needs_of
 from wolap.planner.plan import Reason
@@ -32,11 +35,19 @@ def redeclared(projection: Projection, *more: str) -> Projection:
     steps = dict.fromkeys((*level, *projection.dimensions, *(name for name in more if name in SCHEMA.names)))
     metrics = (*projection.metrics, *(name for name in more if name in SCHEMA.metrics))
     made = declare_projection(SCHEMA, tuple(steps), name=projection.name, metrics=metrics)
-    return replace(made, statistics=projection.statistics)
+    zone = SCHEMA.zone if projection.level is None else projection.zone
+    return replace(made, zone=zone, filters=projection.filters, statistics=projection.statistics)
 
 
 def asking(query: Query, group: tuple[str, ...]) -> Query:
-    return Query(group, filters=query.filters, start=query.start, end=query.end, metrics=query.metrics)
+    return Query(
+        group,
+        filters=query.filters,
+        start=query.start,
+        end=query.end,
+        metrics=query.metrics,
+        fresh_since=query.fresh_since,
+    )
 
 
 def names(text: str) -> list[str]:
@@ -61,6 +72,14 @@ def follow(remedy: str, case: Case) -> Case:
         return catalog, replace(declare_projection(SCHEMA, grain, name="new"), statistics=Statistics((0, 1))), query
     if found := re.fullmatch(r"group by (.+) too(?:, or filter by one member)?", remedy):
         return catalog, projection, asking(query, (*query.group, *names(found[1])))
+    if found := re.fullmatch(r"filter (\S+) by (any but )?(.+)", remedy):
+        members = frozenset(None if name == "null" else name for name in found[3].split(" or "))
+        return catalog, projection, query.restrict([Filter(found[1], members, bool(found[2]))])
+    if found := re.fullmatch(rf"zone (\S+) for {projection.name}", remedy):
+        return catalog, replace(projection, zone=Zone(found[1])), query
+    if remedy == f"refresh {projection.name}":
+        assert projection.statistics is not None
+        return catalog, replace(projection, statistics=replace(projection.statistics, refreshed=NOW)), query
     if remedy == "a cube that is not strict":
         return replace(catalog, strict=False), projection, query
     raise AssertionError(f"nobody could follow: {remedy}")
@@ -83,6 +102,40 @@ def test_what_is_followed_takes_the_reason_away(catalog: Catalog, query: Query, 
             now = follow(again[0].remedy, now)
         left = [one for one in told(now) if (one.code, one.subject) == (reason.code, reason.subject)]
         assert not left or not left[0].remedy, (reason.remedy, left)
+
+
+SPAN = Interval(*(read_moment(text).instant(ZONE) for text in ("2024-01-01", "2024-07-01")))
+
+
+@pytest.mark.parametrize(
+    ("said", "query", "code", "remedy"),
+    [
+        ({"where": {"country": ["ch"]}}, Query("year"), "build_filter_not_implied", "filter country by ch"),
+        (
+            {"where": {"country": ["ch", None]}},
+            Query("year/month"),
+            "build_filter_not_implied",
+            "filter country by ch or null",
+        ),
+        (
+            {"where_not": {"country": ["ch", None]}},
+            Query("year", where_not={"country": "ch"}),
+            "build_filter_not_implied",
+            "filter country by any but ch or null",
+        ),
+        ({"zone": "Asia/Kolkata"}, Query("year/month/day"), "zone_boundary", "zone Europe/Berlin for p"),
+        ({}, Query("year", fresh_since=NOW), "stale", "refresh p"),
+        ({"metrics": ["commits", "about"]}, Query("year", metrics="roughly"), "sketch_differs", "add roughly to p"),
+    ],
+)
+def test_the_remedy_alone_is_enough(said: dict[str, Any], query: Query, code: str, remedy: str) -> None:
+    made = declare_projection(SCHEMA, ("year", "month", "day"), name="p", **said)
+    stored = replace(made, statistics=Statistics((0, 1), refreshed=NOW - timedelta(days=1)))
+    asked = settle(query.asking(query.metrics or ("commits",)), SCHEMA)
+    case = (Catalog(SCHEMA, (stored,), SPAN), stored, asked)
+    [reason] = told(case)
+    assert (reason.code, reason.remedy) == (code, remedy)
+    assert told(follow(reason.remedy, case)) == ()
 
 
 @given(catalogs(), queries())

@@ -11,7 +11,7 @@ from typing import Any
 
 from strategies import UNKNOWN, is_missing
 
-from proof.worlds import Trial
+from proof.worlds import AGES, Trial
 from wolap import EVERYONE, Filter, Principal, Projection, Query
 from wolap.model.aggregate import SETS
 from wolap.model.interval import Moment
@@ -43,17 +43,22 @@ def question(random: Random, trial: Trial) -> tuple[Query, Principal]:
         offered = [name for name in offered if _merges(trial, name)] or offered
     path = group[: random.randint(0, len(group))] if random.random() < 0.2 else group
     metrics = None if random.random() < 0.2 else random.sample(offered, random.randint(1, min(len(offered), 4)))
-    start, end = _bounds(random, trial, near.level if near is not None else None)
+    start, end = _bounds(random, trial, near)
+    if filters is None:
+        filters = _filters(random, trial, names)
+    if near is not None and near.filters and random.random() < 0.8:
+        filters = [*filters, *_narrower(random, near)]
     query = Query(
         path,
         include=group[len(path) :],
-        filters=_filters(random, trial, names) if filters is None else filters,
+        filters=filters,
         metrics=metrics,
         start=start,
         end=end,
         limit=random.randint(1, 20) if random.random() < 0.2 else None,
         offset=random.randint(1, 9) if random.random() < 0.1 else 0,
         order=_order(random, trial, [*group, *(metrics or ())]) if random.random() < 0.2 else (),
+        fresh_since=random.choice(AGES) if random.random() < 0.1 else None,
     )
     if random.random() < 0.1:
         return query, Principal(filters=tuple(_filters(random, trial, sorted(trial.alphabets))))
@@ -73,6 +78,19 @@ def _filters(random: Random, trial: Trial, names: list[str]) -> list[Filter]:
     return found
 
 
+def _narrower(random: Random, near: Projection) -> list[Filter]:
+    """What a projection holds, or some of that: fewer members that are kept, more that are left out."""
+    found = []
+    for own in near.filters:
+        members = sorted(own.values, key=str)
+        if not own.exclude and random.random() < 0.3:
+            members = random.sample(members, random.randint(1, len(members)))
+        elif own.exclude and random.random() < 0.2:
+            members = [*members, None]
+        found.append(Filter(own.dimension, frozenset(members), own.exclude))
+    return found
+
+
 def _exactly(random: Random, trial: Trial, near: Projection) -> tuple[list[str], list[Filter]]:
     """The grain of a projection, in which what cannot merge may be served; less a dimension that is pinned or not."""
     levels = trial.world.schema.levels & IDENTIFYING.get(near.level or "", frozenset())
@@ -86,7 +104,7 @@ def _exactly(random: Random, trial: Trial, near: Projection) -> tuple[list[str],
     return random.sample(group, len(group)), []
 
 
-def _bounds(random: Random, trial: Trial, near: str | None) -> tuple[Moment | None, Moment | None]:
+def _bounds(random: Random, trial: Trial, near: Projection | None) -> tuple[Moment | None, Moment | None]:
     """No bound, or one anywhere, or one at a boundary of some level, within the facts or a little beyond them."""
     schema, span = trial.world.schema, trial.snapshot.catalog.span
     if schema.time is None or random.random() < 0.2:
@@ -98,11 +116,12 @@ def _bounds(random: Random, trial: Trial, near: str | None) -> tuple[Moment | No
         more = random.choice((0, 0, DAY, 400 * DAY))
         low, high = span.start - more, span.end + more
     found = []
-    fitting = near if random.random() < 0.5 else None
+    fitting = near.calendar if near is not None and random.random() < 0.5 else None
     for _ in range(2):
         instant = random.randint(low, high)
-        level = fitting or random.choice(("hour", "day", "day", "month", "year", "week", "minute", "quarter", None))
-        found.append(instant if level is None else schema.zone.floor(level, instant))
+        level = random.choice(("hour", "day", "day", "month", "year", "week", "minute", "quarter", None))
+        level, zone = fitting or (level, schema.zone)
+        found.append(instant if level is None else zone.floor(level, instant))
     start, end = min(found), max(found) + (found[0] == found[1])
     return (
         Moment.at(start) if random.random() < 0.8 else None,

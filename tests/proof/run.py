@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from math import sqrt
 from random import Random
 from typing import Any
 
@@ -14,7 +17,8 @@ from proof.questions import question
 from proof.strain import strained
 from proof.tally import EXPECTED, seen
 from proof.worlds import Trial, trial
-from wolap import MetricOverflow, NoAnswer, Plan, Principal, Query, QueryError
+from wolap import Metric, MetricOverflow, NoAnswer, Plan, Principal, Query, QueryError
+from wolap.model.aggregate import AGGREGATES
 
 __all__ = ["Figures", "run_world", "run_worlds"]
 
@@ -22,6 +26,10 @@ QUESTIONS = 100
 ORACLE_EACH = 10
 EXPLAIN_EACH = 5
 ROUNDING = 1e-9
+MILLISECOND = timedelta(milliseconds=1)
+# A share of the larger number, and what may be added to it.
+Tolerance = tuple[float, float]
+EXACTLY: Mapping[str, Tolerance] = {}
 SHOWN = 10
 
 
@@ -118,13 +126,26 @@ def _look(trial: Trial, query: Query, principal: Principal, place: str, with_ora
         figures.refusals["MetricOverflow"] += 1
         return
     figures.paths.update(seen(trial, query, plan, result.total))
+    if text := late(trial, query, plan):
+        figures.differences.append(f"{place}: {query}: {text}")
     types = result.table.schema
     # Of floats the last digit decides an order, and the oracle's is rounded in its own way.
     by_floats = any(pa.types.is_floating(types.field(one.name).type) for one in query.order)
-    if with_oracle and not trial.huge and not by_floats:
+    by_estimates = any(one.name in types.names and is_estimate(trial, one.name) for one in query.order)
+    if with_oracle and not trial.huge and not by_floats and not by_estimates:
         figures.oracle += 1
-        if text := unlike(result.to_pylist(), expected(trial, query, principal, plan)):
+        near = {name: tolerance(trial.world.schema.metrics[name]) for name in plan.metrics}
+        if text := unlike(result.to_pylist(), expected(trial, query, principal, plan), near):
             figures.differences.append(f"{place}: {query}: the oracle differs from {pieces(plan)}\n{text}")
+
+
+def late(trial: Trial, query: Query, plan: Plan) -> str:
+    """What a plan reads though it was not refreshed since when the query says."""
+    stored = {one.name: one.statistics for one in trial.cube.projections if not one.is_facts}
+    found = [statistics.refreshed for piece in plan.pieces if (statistics := stored.get(piece.projection))]
+    if query.fresh_since is None or all(at is not None and at >= query.fresh_since for at in found):
+        return ""
+    return f"{pieces(plan)} is stale"
 
 
 def pieces(plan: Plan) -> str:
@@ -140,19 +161,42 @@ def expected(trial: Trial, query: Query, principal: Principal, plan: Plan) -> Re
     return records[query.offset : None if query.limit is None else query.offset + query.limit]
 
 
-def unlike(found: Records, right: Records) -> str:
-    """The first record that differs."""
+def is_estimate(trial: Trial, name: str) -> bool:
+    """Whether a metric is a count from a sketch, which may put records in another order than the number itself."""
+    metric = trial.world.schema.metrics.get(name)
+    return metric is not None and metric.function == "approximate_distinct"
+
+
+def tolerance(metric: Metric) -> Tolerance:
+    """How far a metric may be from what it stands for: a share of it, and a number besides."""
+    aggregate = AGGREGATES[metric.function]
+    if metric.function in ("quantile", "median"):
+        return metric.accuracy or aggregate.parameter or 0.0, 0.0
+    if metric.function == "approximate_distinct":
+        # Six times the standard error, and one register that two values share.
+        return 6 * 1.04 / sqrt(2 ** (metric.precision or aggregate.parameter or 0)), 1.0
+    return ROUNDING, 0.0
+
+
+def unlike(found: Records, right: Records, near: Mapping[str, Tolerance] = EXACTLY) -> str:
+    """The first record that differs by more than its metrics may."""
     if len(found) != len(right):
         return f"  {len(found):,} records against {len(right):,}"
     for number, (one, other) in enumerate(zip(found, right, strict=True)):
-        if list(one) != list(other) or not all(_same(one[name], other[name]) for name in one):
+        if list(one) != list(other) or not all(_same(one[name], other[name], near.get(name)) for name in one):
             return f"  record {number}:\n  {one}\n  {other}"
     return ""
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: Any, other: Any, near: Tolerance | None) -> bool:
     if one is None or other is None:
         return one is other
-    if isinstance(one, float) and one != other:
-        return abs(one - other) <= ROUNDING * max(abs(one), abs(other))
-    return bool(one == other)
+    if one == other:
+        return True
+    if isinstance(one, timedelta):
+        # Rounded to the unit of its column.
+        share = ROUNDING if near is None else near[0]
+        return share > ROUNDING and abs(one - other) / MILLISECOND <= share * abs(other / MILLISECOND) + 0.5
+    if near is None or not (isinstance(one, float) or near[0] > ROUNDING):
+        return False
+    return bool(abs(one - other) <= near[0] * max(abs(one), abs(other)) * (1 + ROUNDING) + near[1])

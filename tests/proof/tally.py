@@ -17,6 +17,7 @@ from wolap.engine import execute, explode, joint, kernels, lists, source
 from wolap.engine.groups import Halves
 from wolap.engine.keys import Keys
 from wolap.model.aggregate import AGGREGATES
+from wolap.model.projection import Projection
 from wolap.planner.plan import REASONS
 
 __all__ = ["EXPECTED", "seen", "watch"]
@@ -27,6 +28,13 @@ _CAPS = {"over_row_cap", "over_scan_cap", "over_memory"}
 
 def _kind(keys: Keys) -> str:
     return "packed" if keys.ranked is None else "ranked"
+
+
+def _origin(found: Projection, wanted: Projection, *rest: Any) -> str:
+    if found.is_facts:
+        return "built from the facts"
+    same = wanted.level is None or found.zone is wanted.zone
+    return f"built from a projection{'' if same else ' on another clock'}"
 
 
 # Where, which name, and how a call of it is counted.
@@ -41,7 +49,7 @@ WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (source, "explode", lambda found, *rest: "facts by each of their members"),
     (explode, "stitch", lambda found, parts: f"pairs in {'one block' if len(parts) == 1 else 'several blocks'}"),
     (lists.SomeMember, "mask", lambda found, *rest: "facts with some member"),
-    (cube, "source_of", lambda found, *rest: f"built from {'the facts' if found.is_facts else 'a projection'}"),
+    (cube, "source_of", _origin),
     (Halves, "join", lambda found, *rest: "sum in halves"),
 )
 EXPECTED = (
@@ -56,7 +64,9 @@ EXPECTED = (
     "distinct counted", "order as it is", "order by sorting", "sum in halves",
     "alone: facts", "alone: a projection", "cover of projections", "cover with facts",
     "filtered metric", "determined dimension", "widened", "filter", "filter NOT IN", "implied filter", "limit",
-    "built from the facts", "built from a projection", "open interval", "no time", "coverage in part", "empty result",
+    "another clock", "cover with another clock", "part of the facts", "cover with part of the facts",
+    "fresh_since", "stored set", "built from the facts", "built from a projection",
+    "built from a projection on another clock", "open interval", "no time", "coverage in part", "empty result",
 )  # fmt: skip
 
 
@@ -92,12 +102,20 @@ def seen(trial: Trial, query: Query, plan: Plan, records: int) -> list[str]:
     for name in names:
         if asked - schema.levels - set(stored[name].dimensions):
             found.append("determined dimension")
+    others = [one for one in names if stored[one].level is not None and stored[one].zone is not schema.zone]
+    parts = [one for one in names if stored[one].filters]
     of_lists = [stored[name].multivalued for name in names]
     conditions = {
         "two lists": len(schema.multivalued.intersection(query.group)) > 1,
         "list from a projection": any(of_lists),
         "list pinned": any(of_lists) and not any(own <= set(query.group) for own in of_lists),
         "list left out": bool(schema.multivalued - asked),
+        "another clock": bool(others),
+        "part of the facts": bool(parts),
+        "cover with another clock": bool(others) and len(names) > 1,
+        "cover with part of the facts": bool(parts) and len(names) > 1,
+        "fresh_since": query.fresh_since is not None,
+        "stored set": any(schema.metrics[name].keep == "set" for name in plan.metrics),
         "filtered metric": any(schema.metrics[name].filters for name in plan.metrics),
         "widened": plan.widened,
         "filter": bool(query.filters),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +13,10 @@ from oracle import oracle
 
 from proof import run
 from proof.questions import question
-from proof.run import run_worlds, unlike
+from proof.run import run_worlds, tolerance, unlike
 from proof.strain import LIMITS, strained
 from proof.worlds import Trial, trial
+from wolap import Metric, approximate_distinct, distinct, mean, median, quantile, total
 from wolap.cube import Snapshot
 
 
@@ -90,4 +93,25 @@ def test_records_that_differ(found: list[dict[str, object]], right: list[dict[st
 
 
 def test_digits_that_rounding_takes_are_the_same() -> None:
-    assert not unlike([{"a": 1.0}], [{"a": 1.0 + 1e-12}])
+    assert not unlike([{"a": 1.0}], [{"a": 1.0 + 1e-12}], {"a": tolerance(mean("x"))})
+    # A member is the same or another one.
+    assert unlike([{"a": 1.0}], [{"a": 1.0 + 1e-12}])
+
+
+@pytest.mark.parametrize(
+    ("metric", "found", "near", "far"),
+    [
+        (mean("x"), 1.0, 1.0 + 1e-12, 1.0 + 1e-8),
+        (total("x"), 10**12, 10**12, 10**12 + 1),
+        (quantile("x", 0.9), 1.002, 1.0, 1.1),
+        (quantile("x", 0.9, accuracy=0.001), 1.0005, 1.0, 1.002),
+        (median("x"), timedelta(milliseconds=1002), timedelta(seconds=1), timedelta(milliseconds=1100)),
+        (total("x"), timedelta(milliseconds=2), timedelta(milliseconds=2), timedelta(milliseconds=3)),
+        (approximate_distinct("x", precision=14), 1000, 1040, 1060),
+        (distinct("x", keep="set"), 1000, 1000, 1001),
+    ],
+)
+def test_a_metric_may_be_as_far_off_as_it_says(metric: Metric, found: Any, near: Any, far: Any) -> None:
+    allowed = {"a": tolerance(metric)}
+    assert not unlike([{"a": found}], [{"a": near}], allowed)
+    assert unlike([{"a": found}], [{"a": far}], allowed)

@@ -28,18 +28,20 @@ from wolap import (
     Schema,
     Time,
     Tree,
+    approximate_distinct,
     declare_projection,
     distinct,
     mean,
     total,
 )
 from wolap.cube import Snapshot
+from wolap.engine.columns import Column
 from wolap.model.filter import declared_filters
 from wolap.model.interval import Interval
 from wolap.model.level import LEVELS
 from wolap.model.projection import FACTS
 
-__all__ = ["Trial", "trial"]
+__all__ = ["AGES", "Trial", "trial"]
 
 # Clocks that only look at what few rows show: quarters of an hour, a day that was left out, an offset of seconds.
 MORE_CHANGES = {
@@ -52,12 +54,18 @@ MORE_CHANGES = {
 ZONES = {**CHANGES, **MORE_CHANGES}
 # Those that show an hour twice, the last of their changes.
 REPEATING = ("America/Los_Angeles", "Europe/Berlin", "Antarctica/Troll", "America/St_Johns")
+# Hours are cut by a change of this clock, and not where they begin.
+AMID_HOUR = "America/St_Johns"
 SIZES = (0, 1, 2, 7, 30, 200, 200, 800, 3000)
 SPREADS = (90 * 60, 3 * 86_400, 60 * 86_400, 60 * 86_400, 700 * 86_400)
 # Members enough for keys that are not dense.
 MANY = [f"m{number}" for number in range(300)]
 # Sums that may leave 64 bits: they are refused, and never wrong.
 HUGE = pa.int64(), [2**62, -(2**62), 2**61, 1, None]
+# When projections were refreshed.
+AGES = tuple(datetime(2025, 2, day, tzinfo=UTC) for day in (1, 2, 3))
+# Numbers of distinct values, which do not merge.
+LONELY = frozenset({"whole_distinct", "real_distinct"})
 HUGE_METRICS = {"huge_sum": total("huge"), "huge_mean": mean("huge")}
 
 
@@ -92,6 +100,11 @@ def trial(random: Random) -> Trial:
         # Around a change of the clock, by levels that name an hour: where what cannot merge must not be merged.
         levels = ("year", "month", "day", "hour", "minute")[: random.randint(4, 5)]
         zone = random.choice(REPEATING)
+    clocks: tuple[str, ...] = ("UTC", *sorted(ZONES)) if random.random() < 0.5 else ()
+    gathering = zone
+    if changing and random.random() < 0.3:
+        # An hour of one clock is two of another that changes a minute past the hour.
+        zone, gathering, clocks = "Asia/Kolkata", AMID_HOUR, (AMID_HOUR,)
     paths = [levels if timed else (), tuple(dimension.name for dimension in dimensions)]
     schema = Schema(
         "world",
@@ -100,12 +113,14 @@ def trial(random: Random) -> Trial:
         time=Time("at", levels, zone) if timed else None,
         trees=[Tree.from_paths([path for path in paths if path])],
     )
-    texts = ZONES[zone][-1:] if changing else ZONES[zone] + YEAR_ENDS
+    texts = ZONES[gathering][-1:] if changing else ZONES[zone] + YEAR_ENDS
     centers = tuple(datetime.fromisoformat(text).replace(tzinfo=UTC) for text in texts)
     alphabets = {name: _alphabet(random, kind) for name, kind in kinds.items()}
-    facts = _facts(random, schema, alphabets, centers, SPREADS[:2] if changing else SPREADS)
+    spreads = SPREADS if not changing else SPREADS[:2] if gathering == zone else (300,)
+    facts = _facts(random, schema, alphabets, centers, spreads)
     cube = Cube(schema, facts, strict=random.random() < 0.1)
-    _build(random, cube)
+    _build(random, cube, alphabets, clocks)
+    _age(random, cube)
     if random.random() < 0.25:
         _forget(random, cube)
     return Trial(World(schema, facts, kinds, centers), cube, alphabets, huge)
@@ -132,6 +147,10 @@ def _dimensions(random: Random) -> tuple[list[Dimension], dict[str, str]]:
 def _metrics(random: Random, dimensions: list[Dimension], timed: bool, huge: bool, counted: bool) -> dict[str, Metric]:
     """Some metrics, with the operands that they need; a few filtered; counts of members, which may add up."""
     possible = [name for name in METRICS if timed or name not in TIMED]
+    merges = not counted and random.random() < 0.4
+    if merges:
+        # What all merges is put together from pieces, and made from what is stored.
+        possible = [name for name in possible if name not in LONELY]
     chosen = set(random.sample(possible, random.randint(1, 8)))
     plain = [dimension for dimension in dimensions if not dimension.multivalued]
     chosen |= {operand for name in chosen for operand in METRICS[name].operands}
@@ -139,11 +158,17 @@ def _metrics(random: Random, dimensions: list[Dimension], timed: bool, huge: boo
     for name in random.sample(sorted(found), min(len(found), random.choice((0, 0, 1, 2)))):
         if not found[name].operands:
             found[name] = replace(found[name], filters=_conditions(random, plain) if plain else ())
-    if plain and (counted or random.random() < 0.5):
+    if plain and (counted or (not merges and random.random() < 0.5)):
         member = random.choice(plain)
         above = [parent for parent in [member.parent] if parent and random.random() < 0.7]
         found["members"] = distinct(member.column, determines=above)
         found["numbers"] = distinct("real")
+    if random.random() < 0.25:
+        # Many values; sketches of two sizes, which do not merge; and, to be held against them, all of them.
+        counted_column = random.choice(dimensions).column
+        found["members_about"] = approximate_distinct(counted_column, precision=random.randint(8, 14))
+        found["members_roughly"] = approximate_distinct(counted_column, precision=random.randint(4, 7))
+        found["members_set"] = distinct(counted_column, keep="set")
     if huge:
         found.update(HUGE_METRICS)
     return found
@@ -235,41 +260,64 @@ def _instants(
 
 def _arranged(random: Random, facts: pa.Table) -> pa.Table:
     """Cut into chunks, some columns as dictionaries."""
-    lists = {
-        name for name in facts.column_names if isinstance(facts.schema.field(name).type, pa.ListType | pa.LargeListType)
-    }
-    encoded = [name for name in facts.column_names if name not in {"at", *lists} and random.random() < 0.2]
+    plain = [name for name in facts.column_names if not pa.types.is_nested(facts.schema.field(name).type)]
+    encoded = [name for name in plain if name != "at" and random.random() < 0.2]
     for name in encoded:
         facts = facts.set_column(facts.column_names.index(name), name, facts[name].dictionary_encode())
     cuts = sorted(random.sample(range(facts.num_rows + 1), min(random.choice((0, 0, 1, 3)), facts.num_rows)))
     return pa.concat_tables([facts.slice(a, b - a) for a, b in zip([0, *cuts], [*cuts, facts.num_rows], strict=True)])
 
 
-def _declarations(random: Random, schema: Schema) -> Iterator[Projection]:
+def _declarations(
+    random: Random, schema: Schema, alphabets: dict[str, list[Any]], clocks: tuple[str, ...]
+) -> Iterator[Projection]:
     """Any, or everything by buckets of several sizes, so that intervals have something to be put together from."""
     if schema.time is None or random.random() < 0.65:
-        yield from _any_declarations(random, schema)
+        yield from _any_declarations(random, schema, alphabets, clocks)
         return
     dimensions = [dimension.name for dimension in schema.dimensions]
+    zone = random.choice(clocks) if clocks else None
     for level in random.sample(schema.time.levels, random.randint(1, len(schema.time.levels))):
         steps = random.sample(dimensions, len(dimensions) if random.random() < 0.7 else len(dimensions) - 1)
-        yield declare_projection(schema, [level, *steps], name=level)
+        yield declare_projection(schema, [level, *steps], name=level, zone=zone if random.random() < 0.5 else None)
 
 
-def _any_declarations(random: Random, schema: Schema) -> Iterator[Projection]:
-    """Up to six projections: most with all metrics, the first fine, so that others are made from it."""
+def _any_declarations(
+    random: Random, schema: Schema, alphabets: dict[str, list[Any]], clocks: tuple[str, ...]
+) -> Iterator[Projection]:
+    """Up to six projections: most with all metrics, the first fine, so that others are made from it; some of a clock
+    of their own, or of some facts only."""
+    own = random.sample(clocks, min(len(clocks), 2))
     for index in range(random.randint(1, 6)):
         names = schema.names
         steps = random.sample(
             names, len(names) if not index and random.random() < 0.5 else random.randint(0, len(names))
         )
         some = random.sample(sorted(schema.metrics), random.randint(1, len(schema.metrics)))
-        yield declare_projection(schema, steps, name=f"p{index}", metrics=some if random.random() < 0.25 else None)
+        yield declare_projection(
+            schema,
+            steps,
+            name=f"p{index}",
+            metrics=some if random.random() < 0.25 else None,
+            zone=random.choice((None, *own)) if schema.levels & set(steps) else None,
+            **(_build_filters(random, schema, alphabets) if random.random() < 0.25 else {}),
+        )
 
 
-def _build(random: Random, cube: Cube) -> None:
+def _build_filters(random: Random, schema: Schema, alphabets: dict[str, list[Any]]) -> dict[str, Any]:
+    """Members of one or two dimensions that facts have, kept or dropped: mostly so that some facts are left."""
+    said: dict[str, dict[str, list[Any]]] = {"where": {}, "where_not": {}}
+    names = [dimension.name for dimension in schema.dimensions if not dimension.multivalued]
+    for name in random.sample(names, min(len(names), random.choice((1, 1, 2)))):
+        members = [None, *dict.fromkeys(value for value in alphabets[name] if not is_missing(value))]
+        some = random.sample(members, random.randint(1, min(4, len(members))))
+        said[random.choice(("where", "where_not"))][name] = some
+    return said
+
+
+def _build(random: Random, cube: Cube, alphabets: dict[str, list[Any]], clocks: tuple[str, ...]) -> None:
     """Declares all and builds most, at once or one after the other in any order."""
-    wanted = list(cube.declare(*_declarations(random, cube.schema)))
+    wanted = list(cube.declare(*_declarations(random, cube.schema, alphabets, clocks)))
     chosen = [one for one in wanted if random.random() < 0.9]
     at_once = random.random() < 0.5
     for some in [chosen] if at_once else [[one] for one in chosen]:
@@ -279,6 +327,20 @@ def _build(random: Random, cube: Cube) -> None:
         except MetricOverflow:
             # What does not fit is not stored, and so asked of the facts.
             continue
+
+
+def _age(random: Random, cube: Cube) -> None:
+    """Says when each projection was refreshed, so that a seed asks the same: of some nobody knows."""
+    snapshot = cube.snapshot
+    projections = tuple(
+        one
+        if one.statistics is None
+        else replace(one, statistics=replace(one.statistics, refreshed=random.choice((None, *AGES))))
+        for one in snapshot.catalog.projections
+    )
+    cube._snapshot = Snapshot(
+        replace(snapshot.catalog, projections=projections), snapshot.sources, snapshot.dictionaries
+    )
 
 
 def _forget(random: Random, cube: Cube) -> None:
@@ -294,7 +356,7 @@ def _forget(random: Random, cube: Cube) -> None:
             projections.append(one)
             continue
         ends = sorted(random.randrange(catalog.span.start, catalog.span.end + 1) for _ in range(2))
-        start, end = (catalog.schema.zone.floor(one.level, instant) for instant in ends)
+        start, end = (one.zone.floor(one.level, instant) for instant in ends)
         coverage = Interval(start, catalog.span.end if random.random() < 0.3 else end)
         source = sources[one.name]
         sources[one.name] = replace(source, layout=_spoilt(source.layout, coverage))
@@ -308,8 +370,23 @@ def _spoilt(layout: Any, coverage: Interval) -> Any:
     columns = {}
     for partial, column in layout.columns.items():
         values = column.values
+        if column.members is not None:
+            columns[partial] = _wrong_items(column, start, stop)
+            continue
         if values is not None:
             values = np.array(values)
             values[:start] = values[stop:] = 77
         columns[partial] = replace(column, values=values, low=min(column.low, 0), high=max(column.high, 77))
     return replace(layout, columns=columns)
+
+
+def _wrong_items(column: Column, start: int, stop: int) -> Column:
+    """A column of collections in which the rows outside of these have items of others, each as many as before."""
+    assert column.values is not None
+    values, offsets = np.array(column.values), column.offsets
+    first, last = (start, stop) if offsets is None else (offsets[start], offsets[stop])
+    # Items of a row rise; the greatest of all is none that a small row would have.
+    outside = np.r_[values[:first], values[last:]]
+    if len(outside):
+        values[:first] = values[last:] = outside.max()
+    return replace(column, values=values)

@@ -22,6 +22,8 @@ class Caps:
 
     def stricter(self, other: Caps) -> Caps:
         """The lower cap of both, one by one."""
+        if other.groups is None and other.facts is None and other.memory is None:
+            return self
         return Caps(
             _least(self.groups, other.groups),
             _least(self.facts, other.facts),

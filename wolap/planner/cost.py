@@ -116,7 +116,7 @@ def work_of(needs: Needs, size: Estimate, rates: Mapping[str, float] = RATES) ->
         key,
         rates["group"] * size.groups * (len(needs.dimensions) + len(needs.levels) + len(needs.metrics)),
         rates["piece"],
-        size.keys * time_groups(needs.levels, needs.level, needs.asked),
+        size.keys,
     )
 
 
@@ -126,8 +126,8 @@ def dense_rows(keys: float) -> float:
 
 
 def keys_of(needs: Needs, size: Estimate, interval: Interval) -> float:
-    """How far the keys of a report run over an interval."""
-    return size.keys * time_groups(needs.levels, needs.level, interval.intersect(needs.asked))
+    """How far the keys of a report run over a part of its interval."""
+    return size.members * time_groups(needs.levels, needs.level, interval.intersect(needs.asked))
 
 
 def items_of(projection: Projection, needs: Needs) -> float:

@@ -46,19 +46,20 @@ class Estimate(NamedTuple):
     """The size of a report, whatever it is answered from.
 
     `share` of the rows is what filters are expected to leave, and of all rows not more than `left`; `groups` are
-    expected, `most` is what there will not be more of but by an accident of the distribution. `keys` is the product of
-    all members of the dimensions of the report, to be multiplied with its times: what the keys of groups run up to.
+    expected, `most` is what there will not be more of but by an accident of the distribution. `members` is the product
+    of those of the dimensions of the report, `keys` that with its times: what the keys of groups run up to.
     """
 
     share: float
     left: int
     groups: int
     most: int
+    members: float
     keys: float
 
 
 # The size of what nothing can answer.
-NOTHING = Estimate(1.0, 0, 0, 0, 0.0)
+NOTHING = Estimate(1.0, 0, 0, 0, 0.0, 0.0)
 
 
 def estimate(needs: Needs, catalog: Catalog, rows: int) -> Estimate:
@@ -72,15 +73,17 @@ def estimate(needs: Needs, catalog: Catalog, rows: int) -> Estimate:
         if facts is not None:
             left = min([int(min(bound * facts.rows, _ALL_ROWS)) + 1 for _, bound in shares])
     if not needs.dimensions and not needs.levels:
-        return Estimate(share, left, 1, 1, 1.0)
+        return Estimate(share, left, 1, 1, 1.0, 1.0)
     members = {name: max(catalog.members.get(name, 1), 1) for name in needs.dimensions}
-    possible = _possible(needs, members)
+    times, product = time_groups(needs.levels, needs.level, needs.asked), float(prod(members.values()))
+    possible = _possible(needs, members) * times
     return Estimate(
         share,
         left,
         int(expected_groups(possible, rows * share) + 0.5),
         int(expected_groups(possible, min(rows, left)) + 0.5),
-        float(prod(members.values())),
+        product,
+        product * times,
     )
 
 
@@ -132,13 +135,13 @@ def expected_groups(possible: float, rows: float) -> float:
 
 
 def _possible(needs: Needs, members: dict[str, int]) -> float:
-    """The product of the members of each dimension of the report that no other determines, and of its time."""
+    """The product of the members of each dimension of the report that no other determines."""
     kept = {predicate.dimension: len(predicate.values) for predicate in needs.query.filters if not predicate.exclude}
     determined = {above for name in needs.dimensions for above in needs.schema.ancestors(name)}
     product = 1.0
     for name in needs.dimensions - determined:
         product *= max(min(members[name], kept.get(name, members[name])), 1)
-    return product * time_groups(needs.levels, needs.level, needs.asked)
+    return product
 
 
 def time_groups(levels: frozenset[str], level: str | None, asked: Interval) -> float:

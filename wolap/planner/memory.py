@@ -38,9 +38,8 @@ _WAITING_PAIRS = 3
 _ORDERING = 5
 # Keys that do not fit one number are ranked: what occurs is sorted and looked up.
 _RANKED, _MOST_KEYS = 3, float(1 << 62)
-# A value that is only counted, and an item that is merged and kept, while pairs are put in order; and the largest table
-# that small spaces of pairs are marked in.
-_VALUE, _ITEM, _MARKS = 16, 28, 1 << 25
+# A value that is only counted, and an item that is merged and kept, while pairs are put in order or marked in a table.
+_VALUE, _ITEM = 16, 32
 
 
 def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
@@ -54,17 +53,17 @@ def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
         kept += (len(parts) + 1) * (columns + plain) + 4
     if needs.query.order:
         kept += columns + len(needs.metrics) + 4
-    scans = [_scan(part, needs, size, plain) for part in parts]
+    whole = len(parts) == 1
+    scans = [_scan(part, needs, size, size.keys if whole else keys_of(needs, size, part.interval)) for part in parts]
     return _BLOCKS + groups * _NUMBER * kept + max(scans, default=0)
 
 
-def _scan(part: Part, needs: Needs, size: Estimate, plain: int) -> int:
-    """Bytes that reading a part takes, without the groups that come out."""
-    rows = rows_of(part, needs)
+def _scan(part: Part, needs: Needs, size: Estimate, keys: float) -> int:
+    """Bytes that reading a part takes, whose keys run up to `keys`, without the groups that come out."""
+    rows, plain = rows_of(part, needs), len(needs.partials) - len(needs.counted)
     if needs.lists and part.projection.is_facts:
-        return _exploded(part, needs, size, plain, rows)
+        return _exploded(needs, size, keys, plain, rows) + _items(part, needs, rows)
     left = min(rows, size.left)
-    keys = keys_of(needs, size, part.interval)
     if not needs.dimensions and not needs.filtered:
         # A value and a number for each bucket of time, and nothing else.
         taken = keys * _NUMBER * (2 + plain)
@@ -82,30 +81,21 @@ def _scan(part: Part, needs: Needs, size: Estimate, plain: int) -> int:
     return int(taken) + _items(part, needs, rows)
 
 
-def _exploded(part: Part, needs: Needs, size: Estimate, plain: int, pairs: int) -> int:
+def _exploded(needs: Needs, size: Estimate, keys: float, plain: int, pairs: int) -> int:
     """Bytes that reading facts takes which are in several groups: a block of pairs, with its keys in a table or in
     order, and the groups of the blocks before."""
     columns = len(needs.dimensions) + bool(needs.levels)
     block = min(pairs, _SORTED_ROWS)
-    keys = keys_of(needs, size, part.interval)
     # A number for each pair: its fact, its codes, what is fetched for it, and all that while it is put in order.
     taken = _NUMBER * block * (columns + 2 * plain + len(needs.counted) + _ORDERING + 6)
     taken += int(min(keys, max(DENSE_ALWAYS, DENSE_PER_ROW * block))) * (_NUMBER + 1) * (1 + plain)
     waiting = min(pairs, size.left, _WAITING_PAIRS * max(_SORTED_ROWS, size.most))
-    taken += _NUMBER * waiting * (2 * (columns + 2 * plain) + _ORDERING)
-    items = sum(
-        [
-            max(min(pairs * many * 64, _MARKS), _ITEM * pairs * many)
-            for _, many in items_by_partial(part.projection, needs)
-        ]
-    )
-    return int(taken + items)
+    return taken + _NUMBER * waiting * (2 * (columns + 2 * plain) + _ORDERING)
 
 
 def _items(part: Part, needs: Needs, rows: int) -> int:
     """Bytes of what is counted or merged by its items: one kind after the other, and those that are kept stay."""
-    taken = 0.0
+    taken, exploded = 0.0, needs.lists and part.projection.is_facts
     for partial, items in items_by_partial(part.projection, needs):
-        # Small spaces of pairs are marked, large ones put in order.
-        taken += max(min(rows * items * 64, _MARKS), (_VALUE if partial.function in SETS else _ITEM) * rows * items)
+        taken += rows * items * (_VALUE if partial.function in SETS and not exploded else _ITEM)
     return int(taken)
