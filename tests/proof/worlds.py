@@ -163,9 +163,9 @@ def _metrics(random: Random, dimensions: list[Dimension], timed: bool, huge: boo
         above = [parent for parent in [member.parent] if parent and random.random() < 0.7]
         found["members"] = distinct(member.column, determines=above)
         found["numbers"] = distinct("real")
-    if random.random() < 0.25:
+    if plain and random.random() < 0.25:
         # Many values; sketches of two sizes, which do not merge; and, to be held against them, all of them.
-        counted_column = random.choice(dimensions).column
+        counted_column = random.choice(plain).column
         found["members_about"] = approximate_distinct(counted_column, precision=random.randint(8, 14))
         found["members_roughly"] = approximate_distinct(counted_column, precision=random.randint(4, 7))
         found["members_set"] = distinct(counted_column, keep="set")
