@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from wolap.engine.collection import blocks_of
 from wolap.engine.columns import COUNT, Column
 from wolap.engine.keys import different
-from wolap.engine.members import Codes, Members, encode
+from wolap.engine.members import Codes, Members, encode, kind_of
 from wolap.errors import Problem, SchemaError, quote
 from wolap.model.schema import Dimension
 
@@ -85,6 +85,10 @@ def encode_lists(column: pa.ChunkedArray, dimension: Dimension) -> tuple[Members
         possible = "a column of lists, or multivalued left out"
         raise SchemaError([Problem(f"dimensions.{dimension.name}", found, possible)])
     kept = column.type.value_type
+    if kind_of(kept) is None:
+        found = f"column {quote(dimension.column)} has type {column.type}"
+        possible = "lists of text, numbers, decimals, booleans, dates, timestamps or durations"
+        raise SchemaError([Problem(f"dimensions.{dimension.name}", found, possible)])
     length = np.concatenate([np.zeros(0, np.int64), *map(_lengths, column.chunks)])
     parts = [chunk.flatten() for chunk in column.chunks]
     has_empty = not length.all()

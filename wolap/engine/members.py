@@ -162,9 +162,9 @@ def encode(column: pa.ChunkedArray, dimension: Dimension, *, counted: bool = Fal
     place = f"dimensions.{dimension.name}"
     kind = kind_of(column.type)
     if kind is None:
-        possible = "text, numbers, decimals, booleans, dates, timestamps, durations, and dictionaries of them"
+        possible = "text, numbers, decimals, booleans, dates, timestamps, durations, dictionaries of them"
         found = f"column {quote(dimension.column)} has type {column.type}"
-        raise SchemaError([Problem(place, found, f"a dimension can be {possible}")])
+        raise SchemaError([Problem(place, found, f"a dimension can be {possible}; multi-valued lists of them")])
     try:
         values, slots = _distinct(column, kind)
         # Sorted: where the ends are dates that Python has, all are.

@@ -52,7 +52,15 @@ def source_of(projection: Projection, built: Iterable[Projection], span: Interva
         and one.statistics.coverage.covers(span)
         and can_feed(one, projection, span)
     ]
-    return min(feeding, key=lambda one: (0 if one.statistics is None else one.statistics.rows, one.is_facts))
+    return min(feeding, key=lambda one: (_rows(one, projection), one.is_facts))
+
+
+def _rows(source: Projection, projection: Projection) -> int:
+    """The rows that go into a projection: of facts with several members each as many as they have."""
+    if source.statistics is None:
+        return 0
+    explodes = source.is_facts and projection.multivalued
+    return (source.statistics.exploded(projection.multivalued) if explodes else source.statistics).rows
 
 
 def build_order(projections: Sequence[Projection]) -> list[Projection]:
