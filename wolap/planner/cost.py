@@ -53,6 +53,9 @@ RATES = {
     "group": 2.5,  # a group of the answer, for each column
 }
 
+# The values that could be counted while a pair of fact and member is laid out.
+ITEMS_OF_PAIR = 1.5
+
 # How far keys may run for sums to be scattered: what `engine/kernels.py` has, which a test compares.
 DENSE_ALWAYS, DENSE_PER_ROW, DENSE_MOST = 1 << 16, 4, 1 << 24
 
@@ -132,8 +135,9 @@ def keys_of(needs: Needs, size: Estimate, interval: Interval) -> float:
 
 def items_of(projection: Projection, needs: Needs) -> float:
     """Values of a row that are counted or merged by themselves: of facts one for every distinct count and sketch, of
-    stored collections as many as were measured."""
-    return sum([items for _, items in items_by_partial(projection, needs)]) if needs.counted else 0.0
+    stored collections as many as were measured. To lay out a pair of fact and member takes as long as some values."""
+    counted = sum([items for _, items in items_by_partial(projection, needs)]) if needs.counted else 0.0
+    return counted + ITEMS_OF_PAIR if needs.lists and projection.is_facts else counted
 
 
 def items_by_partial(projection: Projection, needs: Needs) -> Iterator[tuple[Partial, float]]:

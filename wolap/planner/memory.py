@@ -86,11 +86,14 @@ def _exploded(needs: Needs, size: Estimate, keys: float, plain: int, pairs: int)
     order, and the groups of the blocks before."""
     columns = len(needs.dimensions) + bool(needs.levels)
     block = min(pairs, _SORTED_ROWS)
-    # A number for each pair: its fact, its codes, what is fetched for it, and all that while it is put in order.
-    taken = _NUMBER * block * (columns + 2 * plain + len(needs.counted) + _ORDERING + 6)
-    taken += int(min(keys, max(DENSE_ALWAYS, DENSE_PER_ROW * block))) * (_NUMBER + 1) * (1 + plain)
-    waiting = min(pairs, size.left, _WAITING_PAIRS * max(_SORTED_ROWS, size.most))
-    return taken + _NUMBER * waiting * (2 * (columns + 2 * plain) + _ORDERING)
+    # A number for each pair: its fact, that fact's place, its codes, what is fetched for it.
+    numbers = 4 + columns + plain + len(needs.counted)
+    few = keys <= max(DENSE_ALWAYS, DENSE_PER_ROW * block)
+    taken = _NUMBER * block * (numbers if few else numbers + plain + _ORDERING)
+    taken += int(keys) * (1 + (_NUMBER + 1) * plain) if few else 0
+    blocks = -(-pairs // _SORTED_ROWS)
+    waiting = min(pairs, size.left, blocks * size.most, _WAITING_PAIRS * max(_SORTED_ROWS, size.most))
+    return taken + _NUMBER * waiting * (2 * (columns + plain) + _ORDERING)
 
 
 def _items(part: Part, needs: Needs, rows: int) -> int:

@@ -160,6 +160,6 @@ def _shelf(alike: list[Projection], needs: Needs) -> Shelf:
         statistics[0].starts,
         statistics[0].coverage,
         tuple(one.rows_before for one in statistics),
-        tuple(items_of(projection, needs) for projection in alike) if needs.counted else (),
+        tuple(items_of(projection, needs) for projection in alike) if needs.counted or needs.lists else (),
         alike[0].merging.issuperset(needs.metrics),
     )
