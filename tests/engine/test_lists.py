@@ -41,6 +41,7 @@ from wolap import (
 from wolap import cube as cube_module
 from wolap.engine import collection, explode
 from wolap.engine.lists import encode_lists
+from wolap.engine.sizes import estimate_sizes
 
 TAGS: list[list[str | None] | None] = [["a", "b"], ["b", "b", None], [], None, ["c", "a", "a"], ["b"]]
 CITIES = ["x", "y", "x", "y", "x", None]
@@ -366,3 +367,29 @@ def in_python(
     if not group and not groups:
         return {(): (0, None)}
     return {key: (len(found), sum(found.values())) for key, found in groups.items()}
+
+
+def test_sizes_for_advice_are_those_of_pairs() -> None:
+    cube = Cube(declared(), facts())
+    grains = ("tag", "tag/city", "city", "year/month/day/tag")
+    wanted = [declare_projection(cube.schema, grain) for grain in grains]
+    source = cube.snapshot.sources["facts"]
+    rows = [one.rows for one in estimate_sizes(wanted, source.layout, source.dictionaries)]
+    cube.materialize(*wanted)
+    assert rows == [one.statistics.rows for one in cube.projections[:-1] if one.statistics is not None]
+
+
+def test_advice_is_given_for_groups_of_members() -> None:
+    random = Random(3)
+    tags = [[random.randrange(4) for _ in range(random.randrange(4))] for _ in range(3000)]
+    table = pa.table({"tag": tags, "city": [random.choice("xyz") for _ in tags], "lines": range(3000)})
+    metrics = {"lines": total("lines")}
+    schema = Schema(
+        "posts", [Dimension("tag", multivalued=True), Dimension("city")], metrics, [Tree.parse("tag\ncity")]
+    )
+    cube = Cube(schema, table)
+    advice = cube.advise(1 << 20, [Query("tag"), Query("city"), Query("city", where={"tag": [1, 2]})])
+    cube.materialize(*advice.projections)
+    assert advice.projections
+    for query in (Query("tag"), Query("city"), Query("city", where={"tag": [1, 2]})):
+        assert cube.verify(query)
