@@ -27,6 +27,8 @@ Passes = Callable[[Query], bool]
 
 def over(parts: Sequence[Part], size: Estimate, needs: Needs, caps: Caps) -> Reason | None:
     """The cap that answering a report of this size from these parts would break, if any."""
+    if caps.facts is None and caps.memory is None:
+        return None
     name = " and ".join(part.projection.name for part in parts)
     if caps.facts is not None:
         scanned = sum(_facts_of(part, needs) for part in parts)

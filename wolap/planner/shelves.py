@@ -97,6 +97,8 @@ class Stock:
     def least_rows(self, needs: Needs, served: Iterable[tuple[Shelf, Sequence[int]]]) -> int:
         """The rows of the smallest projection that has a row at least for each group of the report, of the servers
         with theirs and of the measures; 0 if none is known."""
+        if not needs.dimensions and not needs.levels:
+            return 1
         rows = [min(many) for shelf, many in served if shelf.measures(needs)]
         rows += [min(shelf.rows_in(needs.asked)) for shelf in self.measures if shelf.measures(needs)]
         return min(rows, default=0)
