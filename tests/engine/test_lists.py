@@ -69,6 +69,10 @@ def declared(dimensions: Iterable[Dimension] = (), metrics: dict[str, Metric] | 
     )
 
 
+def declared_without_time(metrics: dict[str, Metric]) -> Schema:
+    return Schema("posts", [Dimension("tag", multivalued=True), Dimension("city")], metrics, [Tree.parse("tag\ncity")])
+
+
 def facts(tags: pa.Array | None = None) -> pa.Table:
     return pa.table(
         {

@@ -23,7 +23,7 @@ from wolap.model.aggregate import Metric, Partial
 from wolap.model.filter import Filter
 from wolap.model.forest import Forest
 from wolap.model.level import IDENTIFYING, LEVELS
-from wolap.model.metric_check import metric_problems
+from wolap.model.metric_check import list_problems, metric_problems
 from wolap.model.span import Span
 from wolap.model.tree import Path, Tree, path_text
 from wolap.model.zone import Zone
@@ -348,25 +348,8 @@ def _metric_problems(schema: Schema) -> Iterable[Problem]:
         if name in schema.levels:
             yield Problem(place, "has the name of a level of time", "another name")
     yield from metric_problems(schema.metrics, names, schema.levels)
-    yield from _list_problems(schema)
-
-
-def _list_problems(schema: Schema) -> Iterable[Problem]:
-    """What metrics cannot do with dimensions of which a fact has several members."""
-    columns = {dimension.column for dimension in schema.dimensions if dimension.multivalued}
-    for name, metric in schema.metrics.items():
-        place = f"metrics.{name[:200]}"
-        for one in metric.filters:
-            if one.dimension in schema.multivalued:
-                found = f"a fact has several members of {one.dimension}, and a metric's filter looks at one"
-                yield Problem(f"{place}.{'where_not' if one.exclude else 'where'}", found, "a filter of the query")
-        for dimension in metric.determines:
-            if dimension in schema.multivalued:
-                found = f"a fact has several members of {dimension}, so nothing determines them"
-                yield Problem(f"{place}.determines", found, "a dimension of one member")
-        if metric.column in columns and metric.function != "count":
-            found = f"column {quote(metric.column or '')} holds lists, which have no {metric.function}"
-            yield Problem(place, found, "group by the dimension, and count")
+    lists = {dimension.name: dimension.column for dimension in schema.dimensions if dimension.multivalued}
+    yield from list_problems(schema.metrics, lists)
 
 
 def _tree_problems(schema: Schema) -> Iterable[Problem]:
