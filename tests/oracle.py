@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import polars as pl
+from list_oracle import one_by_one
 from metric_oracle import counts, expression
 
 from wolap.model.query import Order, Query
@@ -17,6 +18,8 @@ Records = list[dict[str, Any]]
 
 def oracle(schema: Schema, facts: pl.DataFrame, query: Query, metrics: tuple[str, ...]) -> Records:
     """The records of a query whose dates carry an offset and whose filters hold members, by filter and group_by."""
+    if schema.multivalued:
+        facts = one_by_one(schema, facts, query)
     inputs = {column for metric in schema.metrics.values() for column in (metric.column, metric.weight) if column}
     columns = {f"{column}#": _plain(facts[column]) for column in inputs}
     columns |= {dimension.name: _plain(facts[dimension.column]) for dimension in schema.dimensions}

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cube_documents import document
 
-from wolap import Caps, Filter, Tree, approximate_distinct, count, distinct, maximum, median, quantile, ratio, total
+from wolap import (
+    Caps,
+    Filter,
+    Query,
+    Tree,
+    approximate_distinct,
+    count,
+    distinct,
+    maximum,
+    median,
+    quantile,
+    ratio,
+    total,
+)
 from wolap.apis import declaration_path
-from wolap.cube_file import CubeFile, read_cube_file
+from wolap.cube_file import CubeFile, load_cube, read_cube_file
 from wolap.model.schema import Dimension, Time
 from wolap.model.span import Span
 
@@ -175,3 +191,15 @@ def test_no_more_than_what_is_needed(tmp_path: Path) -> None:
     assert found.schema.time == Time("at")
     timeless = read(tmp_path, document(time="", dimensions="country = {}", trees='main = "country"'))
     assert timeless.schema.time is None
+
+
+def test_a_dimension_of_lists(tmp_path: Path) -> None:
+    lists = document(
+        dimensions="country = { multivalued = true }\ncity = {}", cube='name = "sales"\nfacts = "f.parquet"'
+    )
+    declared = read(tmp_path, lists)
+    assert declared.schema.multivalued == {"country"}
+    found = {"at": [datetime(2024, 1, 2)] * 2, "country": [["de", "at"], ["at"]], "city": ["x", "y"], "amount": [1, 2]}  # noqa: DTZ001
+    pq.write_table(pa.table(found), tmp_path / "f.parquet")
+    answer = load_cube(declared).answer(Query("country", metrics="amount")).to_pylist()
+    assert answer == [{"country": "at", "amount": 3}, {"country": "de", "amount": 1}]

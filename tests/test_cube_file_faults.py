@@ -29,6 +29,21 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         document(cube='name = "sales"\nbass = "/x"'),
         ["cube.bass: 'bass' is no key here; keys are base, "],
     ),
+    "lists said by a text": (
+        document(dimensions='country = { multivalued = "yes" }\ncity = {}'),
+        ["dimensions.country.multivalued: is the text 'yes'; true or false"],
+    ),
+    "lists in a hierarchy": (
+        document(dimensions='country = {}\ncity = { parent = "country", multivalued = true }'),
+        ["dimensions.city.parent: a fact has several members of city, so it is on no level of a hierarchy; no parent"],
+    ),
+    "lists that a projection is filtered by": (
+        document(
+            '[[projections]]\ndimensions = "country"\nwhere = { city = "x" }',
+            dimensions="country = {}\ncity = { multivalued = true }",
+        ),
+        ["projections[1].where: a fact has several members of city, which is no filter of a projection"],
+    ),
     "no name": (document(cube='title = "x"'), ['cube.name: is missing; name = "…"']),
     "bad name": (document(cube='name = "a/b"'), ["name: 'a/b' is no name; letters, digits and"]),
     "bad base": (document(cube='name = "s"\nbase = "s/"'), ["base: 's/' is no path; a path such as /sales/v1"]),

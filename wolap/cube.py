@@ -137,7 +137,10 @@ class Cube:
             {name: members.cardinality for name, members in dictionaries.members.items()},
             strict,
             caps or Caps(),
-            shares={name: shares_of(members, layout.codes[name]) for name, members in dictionaries.members.items()},
+            shares={
+                name: shares_of(members, layout.codes_of(name), layout.rows)
+                for name, members in dictionaries.members.items()
+            },
         )
         self._lock = Lock()
         self._snapshot = Snapshot(catalog, {FACTS: source}, dictionaries)
@@ -190,6 +193,8 @@ class Cube:
             found = "has time, which this cube has not"
         elif projection.closure != self.schema.closure(projection.dimensions):
             found = "was declared for other hierarchies"
+        elif projection.multivalued != self.schema.multivalued.intersection(projection.dimensions):
+            found = "was declared for other multi-valued dimensions"
         elif not self.schema.metrics.keys() >= set(projection.metrics):
             found = "stores metrics that this cube has not"
         elif stored_of(self.schema, projection.metrics) != (

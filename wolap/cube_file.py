@@ -71,6 +71,7 @@ TIME: dict[str, Types] = {
     "default_spans": TABLE,
 }
 DIMENSION: dict[str, Types] = dict.fromkeys(("column", "parent", "null", "empty", "title", "description", "unit"), TEXT)
+DIMENSION["multivalued"] = SWITCH
 METRIC_OPTIONS: dict[str, Types] = {"title": TEXT, "description": TEXT, "unit": TEXT, "determines": TEXTS}
 METRIC_OPTIONS |= {"population": SWITCH, "where": TABLE, "where_not": TABLE, "keep": TEXT}
 METRIC_OPTIONS |= {"precision": WHOLE, "probability": NUMBER, "accuracy": NUMBER}

@@ -46,6 +46,8 @@ DIMENSIONS = [
     Dimension("city", parent="region"),
     Dimension("repository"),
     Dimension("folder"),
+    Dimension("tag", multivalued=True),
+    Dimension("label", multivalued=True),
 ]
 METRICS = {
     "commits": count(),
@@ -86,7 +88,7 @@ GUARDS = {
     "over_scan_cap": "facts to scan",
     "over_memory": "bytes of memory",
 }
-RULES = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19}
+RULES = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}
 
 
 @dataclass
@@ -198,12 +200,17 @@ def filters(case: Case, kind: str) -> list[Filter]:
 
 def statistics(options: dict[str, str], schema: Schema, span: Interval, level: str | None = "") -> Statistics:
     starts = PARTITIONS["1" if level is None else options.get("partitions", "months")](span)
-    rows = int(options["rows"])
-    return Statistics(
+    rows, tags = int(options["rows"]), int(options.get("tags", "1"))
+    counted = Statistics(
         tuple(rows * index // len(starts) for index in range(len(starts) + 1)),
         starts,
         coverage=interval(options["coverage"], schema) if "coverage" in options else span,
         refreshed=datetime.fromisoformat(options["refreshed"]) if "refreshed" in options else None,
+    )
+    if tags == 1:
+        return counted
+    return replace(
+        counted, members_before={"tag": tuple(tags * before for before in counted.rows_before)}, longest={"tag": tags}
     )
 
 

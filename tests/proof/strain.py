@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from random import Random
 from types import ModuleType
 
-from wolap.engine import collection, groups, joint, kernels, keys, layout, time_index
+from wolap.engine import collection, explode, groups, joint, kernels, keys, layout, time_index
 from wolap.planner import cost
 
 __all__ = ["strained"]
@@ -19,7 +19,8 @@ __all__ = ["strained"]
 # Where, which limits, and the small numbers that one of is put in their place.
 LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((kernels, joint, collection), "BLOCK", (40, 64, 500)),
-    ((kernels, collection), "LARGE_BLOCK", (40, 500)),
+    ((kernels, collection, explode), "LARGE_BLOCK", (40, 500)),
+    ((explode,), "_ROWS", (30, 100)),
     ((kernels,), "DENSE_ALWAYS", (0,)),
     ((kernels,), "DENSE_MOST", (0, 16)),
     ((kernels,), "_LONG_RUN", (1, 2)),

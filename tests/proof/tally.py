@@ -13,7 +13,7 @@ from typing import Any
 
 from proof.worlds import Trial
 from wolap import Plan, Query, cube
-from wolap.engine import execute, joint, kernels, materialize, source
+from wolap.engine import execute, explode, joint, kernels, lists, source
 from wolap.engine.groups import Halves
 from wolap.engine.keys import Keys
 from wolap.model.aggregate import AGGREGATES
@@ -45,8 +45,10 @@ WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (source, "count_distinct", lambda found, *rest: "distinct counted"),
     (execute, "stitch", lambda found, parts: f"stitched {min(len(parts), 4)}{' or more' if len(parts) > 3 else ''}"),
     (execute, "record_order", lambda found, *rest: "order as it is" if found is None else "order by sorting"),
-    (materialize, "pack", lambda found, *rest: f"projection made by keys {_kind(found)}"),
-    (source, "pack", lambda found, *rest: f"report by keys {_kind(found)}"),
+    (source, "pack", lambda found, *rest: f"keys {_kind(found)}"),
+    (source, "explode", lambda found, *rest: "facts by each of their members"),
+    (explode, "stitch", lambda found, parts: f"pairs in {'one block' if len(parts) == 1 else 'several blocks'}"),
+    (lists.SomeMember, "mask", lambda found, *rest: "facts with some member"),
     (cube, "source_of", _origin),
     (Halves, "join", lambda found, *rest: "sum in halves"),
 )
@@ -56,7 +58,9 @@ EXPECTED = (
     *(f"stitched {number}" for number in ("1", "2", "3", "4 or more")),
     *(f"reason {code}" for code in REASONS if code not in _CAPS),
     *(f"metric {name}" for name in AGGREGATES),
-    *(f"{what} by keys {how}" for what in ("report", "projection made") for how in ("packed", "ranked")),
+    "keys packed", "keys ranked",
+    "facts by each of their members", "pairs in one block", "pairs in several blocks", "facts with some member",
+    "two lists", "list from a projection", "list pinned", "list left out",
     "distinct counted", "order as it is", "order by sorting", "sum in halves",
     "alone: facts", "alone: a projection", "cover of projections", "cover with facts",
     "filtered metric", "determined dimension", "widened", "filter", "filter NOT IN", "implied filter", "limit",
@@ -100,7 +104,12 @@ def seen(trial: Trial, query: Query, plan: Plan, records: int) -> list[str]:
             found.append("determined dimension")
     others = [one for one in names if stored[one].level is not None and stored[one].zone != schema.zone]
     parts = [one for one in names if stored[one].filters]
+    of_lists = [stored[name].multivalued for name in names]
     conditions = {
+        "two lists": len(schema.multivalued.intersection(query.group)) > 1,
+        "list from a projection": any(of_lists),
+        "list pinned": any(of_lists) and not any(own <= set(query.group) for own in of_lists),
+        "list left out": bool(schema.multivalued - asked),
         "another clock": bool(others),
         "part of the facts": bool(parts),
         "cover with another clock": bool(others) and len(names) > 1,

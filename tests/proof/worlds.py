@@ -132,7 +132,13 @@ def _dimensions(random: Random) -> tuple[list[Dimension], dict[str, str]]:
     names = list(kinds)
     parents = [random.choice((above, None)) for above in names[1:]] + [None]
     dimensions = [
-        Dimension(name, f"{name}_column", parent=parent, kind=kinds[name])
+        Dimension(
+            name,
+            f"{name}_column",
+            parent=parent,
+            kind=kinds[name],
+            multivalued=parent is None and name not in parents and random.random() < 0.3,
+        )
         for name, parent in zip(names, parents, strict=True)
     ]
     return dimensions, kinds
@@ -146,19 +152,20 @@ def _metrics(random: Random, dimensions: list[Dimension], timed: bool, huge: boo
         # What all merges is put together from pieces, and made from what is stored.
         possible = [name for name in possible if name not in LONELY]
     chosen = set(random.sample(possible, random.randint(1, 8)))
+    plain = [dimension for dimension in dimensions if not dimension.multivalued]
     chosen |= {operand for name in chosen for operand in METRICS[name].operands}
     found = {name: METRICS[name] for name in METRICS if name in chosen}
     for name in random.sample(sorted(found), min(len(found), random.choice((0, 0, 1, 2)))):
         if not found[name].operands:
-            found[name] = replace(found[name], filters=_conditions(random, dimensions))
-    if counted or (not merges and random.random() < 0.5):
-        member = random.choice(dimensions)
+            found[name] = replace(found[name], filters=_conditions(random, plain) if plain else ())
+    if plain and (counted or (not merges and random.random() < 0.5)):
+        member = random.choice(plain)
         above = [parent for parent in [member.parent] if parent and random.random() < 0.7]
         found["members"] = distinct(member.column, determines=above)
         found["numbers"] = distinct("real")
-    if random.random() < 0.25:
+    if plain and random.random() < 0.25:
         # Many values; sketches of two sizes, which do not merge; and, to be held against them, all of them.
-        counted_column = random.choice(dimensions).column
+        counted_column = random.choice(plain).column
         found["members_about"] = approximate_distinct(counted_column, precision=random.randint(8, 14))
         found["members_roughly"] = approximate_distinct(counted_column, precision=random.randint(4, 7))
         found["members_set"] = distinct(counted_column, keep="set")
@@ -204,7 +211,10 @@ def _facts(
             places = numbers.integers(0, len(alphabet), size)
         else:
             places = numbers.integers(0, len(alphabet), len(below_alphabet))[_as_one(below_alphabet)][below]
-        columns[dimension.column] = pa.array(alphabet, ALPHABETS[dimension.kind][0]).take(pa.array(places))
+        if dimension.multivalued:
+            columns[dimension.column] = _lists(random, numbers, alphabet, ALPHABETS[dimension.kind][0], size)
+        else:
+            columns[dimension.column] = pa.array(alphabet, ALPHABETS[dimension.kind][0]).take(pa.array(places))
         below, below_alphabet = (places if dimension.parent else None), alphabet
     used = {name for metric in schema.metrics.values() for name in (metric.column, metric.weight) if name}
     for name, (kept, values) in {**NUMBERS, "huge": HUGE}.items():
@@ -212,6 +222,20 @@ def _facts(
             some = random.sample(values, random.randint(1, len(values)))
             columns[name] = pa.array(some, kept).take(pa.array(numbers.integers(0, len(some), size)))
     return _arranged(random, pa.table(columns))
+
+
+def _lists(random: Random, numbers: np.random.Generator, alphabet: list[Any], kept: pa.DataType, size: int) -> pa.Array:
+    """Lists of up to a few members, with none, with null among them and in their place, and with one twice."""
+    lengths = numbers.integers(0, random.choice((1, 2, 4, 9)) + 1, size)
+    places = numbers.integers(0, len(alphabet), int(lengths.sum()))
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    mask = pa.array(numbers.random(size) < random.choice((0, 0.2)))
+    encoded = pa.array(alphabet, kept).take(pa.array(places))
+    if random.random() < 0.3:
+        encoded = encoded.dictionary_encode()
+    if random.random() < 0.5:
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), encoded, mask=mask)
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), encoded, mask=mask)
 
 
 def _as_one(alphabet: list[Any]) -> np.ndarray:
@@ -236,7 +260,8 @@ def _instants(
 
 def _arranged(random: Random, facts: pa.Table) -> pa.Table:
     """Cut into chunks, some columns as dictionaries."""
-    encoded = [name for name in facts.column_names if name != "at" and random.random() < 0.2]
+    plain = [name for name in facts.column_names if not pa.types.is_nested(facts.schema.field(name).type)]
+    encoded = [name for name in plain if name != "at" and random.random() < 0.2]
     for name in encoded:
         facts = facts.set_column(facts.column_names.index(name), name, facts[name].dictionary_encode())
     cuts = sorted(random.sample(range(facts.num_rows + 1), min(random.choice((0, 0, 1, 3)), facts.num_rows)))
@@ -282,7 +307,7 @@ def _any_declarations(
 def _build_filters(random: Random, schema: Schema, alphabets: dict[str, list[Any]]) -> dict[str, Any]:
     """Members of one or two dimensions that facts have, kept or dropped: mostly so that some facts are left."""
     said: dict[str, dict[str, list[Any]]] = {"where": {}, "where_not": {}}
-    names = [dimension.name for dimension in schema.dimensions]
+    names = [dimension.name for dimension in schema.dimensions if not dimension.multivalued]
     for name in random.sample(names, min(len(names), random.choice((1, 1, 2)))):
         members = [None, *dict.fromkeys(value for value in alphabets[name] if not is_missing(value))]
         some = random.sample(members, random.randint(1, min(4, len(members))))

@@ -15,11 +15,11 @@ import pyarrow as pa
 from wolap.engine.collection import take
 from wolap.engine.columns import COUNT
 from wolap.engine.finish import MetricColumn, finish_metrics
-from wolap.engine.groups import PartialOverflow
+from wolap.engine.groups import PartialOverflow, Partials
 from wolap.engine.layout import Dictionaries
 from wolap.engine.order import DimensionColumn, record_order
 from wolap.engine.sketch import to_images
-from wolap.engine.source import Partials, Source
+from wolap.engine.source import Source
 from wolap.engine.stitch import stitch
 from wolap.errors import MetricOverflow
 from wolap.model.aggregate import Partial

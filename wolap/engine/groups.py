@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from wolap.engine.columns import Column, Values
 from wolap.model.aggregate import Partial
 
-__all__ = ["COUNTS", "MERGES", "Groups", "Halves", "PartialOverflow", "Places", "Series", "merge"]
+__all__ = ["COUNTS", "MERGES", "Groups", "Halves", "PartialOverflow", "Partials", "Places", "Series", "merge"]
 
 _LOW_HALF = 0xFFFF_FFFF
 _RANKS_MOST = 1 << 24
@@ -60,6 +61,15 @@ class Groups:
 
     keys: np.ndarray
     series: tuple[Series, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partials:
+    """Merged partials by group: for each dimension of the report its codes (of time: its plain numbers)."""
+
+    dimensions: dict[str, np.ndarray]
+    series: dict[Partial, tuple[Series, pa.DataType]]
+    rows: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,15 +4,19 @@ A layout is rows sorted by time; for each dimension a column of codes, for each 
 have a row per fact and, as their partials, what those are computed from; a projection has a row per combination of
 its grain and bucket. Merging partials of either gives any coarser grain. The members of dimensions, and which member
 of a level belongs to which of the level above, are one set of dictionaries for the whole cube.
+
+Of a multi-valued dimension facts have no codes, but lists of them. A projection that stores it has a row for each
+member, and so a code like any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from wolap.engine.columns import Column
+from wolap.engine.lists import codes_in, longest_of, starts_of
 from wolap.engine.members import Codes, Members
 from wolap.engine.time_index import TimeIndex
 from wolap.model.aggregate import Partial
@@ -41,6 +45,7 @@ class Layout:
     time: TimeIndex | None
     codes: Mapping[str, Codes]
     columns: Mapping[Partial, Column]
+    lists: Mapping[str, Column] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -48,7 +53,12 @@ class Layout:
         columns = {id(column): column.bytes for column in self.columns.values()}
         codes = {id(column): column.nbytes for column in self.codes.values()}
         time = 0 if self.time is None else self.time.bytes
-        return time + sum(columns.values()) + sum(codes.values())
+        lists = sum(column.bytes for column in self.lists.values())
+        return time + sum(columns.values()) + sum(codes.values()) + lists
+
+    def codes_of(self, name: str) -> Codes:
+        """All codes of a dimension that is stored: one in each row, or of lists one row after the other."""
+        return codes_in(self.lists[name]) if name in self.lists else self.codes[name]
 
     @property
     def span(self) -> Interval:
@@ -62,8 +72,13 @@ class Layout:
             if level is not None:
                 buckets = self.time.buckets(level)
                 starts, before = tuple(buckets.instants.tolist()), tuple(buckets.offsets.tolist())
-                return Statistics(before, starts, self.bytes, refreshed=refreshed, items=self._items())
-        return Statistics((0, self.rows), bytes=self.bytes, refreshed=refreshed, items=self._items())
+                return self._statistics(before, starts, refreshed)
+        return self._statistics((0, self.rows), (EVERYTHING.start,), refreshed)
+
+    def _statistics(self, before: tuple[int, ...], starts: tuple[int, ...], refreshed: datetime | None) -> Statistics:
+        members = {name: tuple(starts_of(column)[list(before)].tolist()) for name, column in self.lists.items()}
+        longest = {name: longest_of(column) for name, column in self.lists.items()}
+        return Statistics(before, starts, self.bytes, EVERYTHING, refreshed, self._items(), members, longest)
 
     def _items(self) -> dict[Partial, int]:
         """The items of stored collections."""

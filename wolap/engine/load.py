@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from wolap.engine.collection import take
 from wolap.engine.columns import Column
 from wolap.engine.finish import unfit_metrics
 from wolap.engine.inputs import Inputs
 from wolap.engine.layout import Dictionaries, Layout
+from wolap.engine.lists import encode_lists
 from wolap.engine.members import Codes, Members, encode
 from wolap.engine.time_index import TimeIndex, local_to_instants
 from wolap.errors import Problem, SchemaError, nearest, quote
@@ -51,9 +53,14 @@ def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, L
             problems += error.problems
     members: dict[str, Members] = {}
     codes: dict[str, Codes] = {}
+    lists: dict[str, Column] = {}
     for dimension in schema.dimensions:
+        name, column = dimension.name, table[dimension.column]
         try:
-            members[dimension.name], codes[dimension.name] = encode(table[dimension.column], dimension)
+            if dimension.multivalued:
+                members[name], lists[name] = encode_lists(column, dimension)
+            else:
+                members[name], codes[name] = encode(column, dimension)
         except SchemaError as error:
             problems += error.problems
     bound = schema.with_kinds({name: one.kind for name, one in members.items()})
@@ -82,8 +89,9 @@ def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, L
         instants = instants[order]
         codes = {name: column[order] for name, column in codes.items()}
         columns = _reorder(columns, order)
+        lists = {name: take(column, order) for name, column in lists.items()}
     time = None if instants is None else TimeIndex(instants, None, INSTANT, schema.zone)
-    return bound, Dictionaries(members, parents), Layout(table.num_rows, time, codes, columns)
+    return bound, Dictionaries(members, parents), Layout(table.num_rows, time, codes, columns, lists)
 
 
 def _missing(schema: Schema, table: pa.Table) -> Iterator[Problem]:

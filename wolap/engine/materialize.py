@@ -14,16 +14,19 @@ import pyarrow as pa
 
 from wolap.engine.columns import Column
 from wolap.engine.execute import overflow_of
+from wolap.engine.explode import ListDigit
 from wolap.engine.groups import PartialOverflow, Series
-from wolap.engine.keys import CodeDigit, Digit, TimeDigit, pack
+from wolap.engine.keys import Digit, TimeDigit
 from wolap.engine.layout import Layout
-from wolap.engine.scan import Scan
 from wolap.engine.source import MemorySource
 from wolap.engine.time_index import Buckets, TimeIndex
 from wolap.model.projection import Projection
 from wolap.model.schema import Schema
 
 __all__ = ["materialize"]
+
+# The digit of time, which no dimension is called.
+_TIME = ""
 
 
 def materialize(projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None = None) -> Layout:
@@ -32,33 +35,25 @@ def materialize(projection: Projection, schema: Schema, source: MemorySource, ca
     Raises MetricOverflow, naming the metric, where a stored sum would not fit 64 bits, and Cancelled.
     """
     layout = source.layout
-    digits: list[Digit] = []
+    digits: dict[str, Digit | ListDigit] = {}
     buckets: Buckets | None = None
     if projection.level is not None and layout.time is not None:
         buckets = layout.time.buckets(projection.level, projection.zone)
         numbers = np.arange(len(buckets.instants), dtype=np.int64)
-        digits.append(TimeDigit(numbers, buckets.offsets, len(numbers)))
-    members = source.dictionaries.members
-    stored = {name: source.codes_of(name) for name in projection.dimensions}
-    digits += [CodeDigit(codes, members[name].cardinality, table) for name, (codes, table) in stored.items()]
-    kept = tuple(source.predicates(projection.filters))
-    scan = Scan(0, layout.rows, pack(digits, 0, layout.rows), kept, cancel)
+        digits[_TIME] = TimeDigit(numbers, buckets.offsets, len(numbers))
+    digits.update((name, source.digit_of(name)) for name in projection.dimensions)
     partials = sorted(projection.partials, key=str)
     try:
-        groups, series = source.groups(scan, partials)
+        found = source.grouped(digits, (0, layout.rows), projection.filters, partials, cancel)
     except PartialOverflow as error:
         raise overflow_of(schema, projection.metrics, error.partial) from None
-    split = scan.keys.split(groups.keys)
     time = None
     if buckets is not None and projection.level is not None:
-        bucket_of_row, *split = split
-        time = _index(projection.level, buckets, bucket_of_row, schema)
-    codes = {
-        name: column.astype(found.dtype if table is None else table.dtype)
-        for (name, (found, table)), column in zip(stored.items(), split, strict=True)
-    }
-    columns = {partial: _column(one, output) for partial, (one, output) in zip(partials, series, strict=True)}
-    return Layout(len(groups.keys), time, codes, columns)
+        time = _index(projection.level, buckets, found.dimensions[_TIME], schema)
+    members = source.dictionaries.members
+    codes = {name: found.dimensions[name].astype(members[name].codes_type) for name in projection.dimensions}
+    columns = {partial: _column(one, output) for partial, (one, output) in found.series.items()}
+    return Layout(found.rows, time, codes, columns)
 
 
 def _index(level: str, buckets: Buckets, bucket_of_row: np.ndarray, schema: Schema) -> TimeIndex:

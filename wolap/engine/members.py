@@ -44,6 +44,11 @@ class Members:
         """The number of codes in use."""
         return len(self.values) + self.has_null
 
+    @property
+    def codes_type(self) -> type[np.unsignedinteger]:
+        """The smallest type that holds all codes, and one more for null."""
+        return _smallest(len(self.values) + 1)
+
     @cached_property
     def _code_of(self) -> dict[Member, int]:
         codes: dict[Member, int] = {value: code for code, value in enumerate(self.values.to_pylist())}
@@ -87,21 +92,18 @@ class Members:
         return self.values.take(indices)
 
 
-def shares_of(members: Members, codes: Codes) -> Shares:
-    """How rows fall on members: those that most rows have are told one by one."""
+def shares_of(members: Members, codes: Codes, rows: int) -> Shares:
+    """How `rows` rows fall on members, by all codes that they have: the members that most have are told one by one."""
     counts = np.zeros(max(members.cardinality, 1), np.int64)
     for start in range(0, len(codes), _COUNTED_BLOCK):
         counts += np.bincount(codes[start : start + _COUNTED_BLOCK], minlength=len(counts))
-    rows = max(len(codes), 1)
+    rows = max(rows, 1)
     order = np.argsort(-counts, kind="stable")
     told, others = order[:_SHARES_TOLD], counts[order[_SHARES_TOLD:]]
     values = [members.values[code].as_py() if code < len(members.values) else None for code in told.tolist()]
     told_shares = dict(zip(values, (counts[told] / rows).tolist(), strict=True))
-    return (
-        Shares(told_shares, float(others.mean() / rows), float(others[0] / rows))
-        if len(others)
-        else Shares(told_shares)
-    )
+    mean, most = (float(others.mean() / rows), float(others[0] / rows)) if len(others) else (0.0, 0.0)
+    return Shares(told_shares, mean, most, len(codes) / rows)
 
 
 def kind_of(column_type: pa.DataType) -> str | None:
@@ -160,9 +162,9 @@ def encode(column: pa.ChunkedArray, dimension: Dimension, *, counted: bool = Fal
     place = f"dimensions.{dimension.name}"
     kind = kind_of(column.type)
     if kind is None:
-        possible = "text, numbers, decimals, booleans, dates, timestamps, durations, and dictionaries of them"
+        possible = "text, numbers, decimals, booleans, dates, timestamps, durations, dictionaries of them"
         found = f"column {quote(dimension.column)} has type {column.type}"
-        raise SchemaError([Problem(place, found, f"a dimension can be {possible}")])
+        raise SchemaError([Problem(place, found, f"a dimension can be {possible}; multi-valued lists of them")])
     try:
         values, slots = _distinct(column, kind)
         # Sorted: where the ends are dates that Python has, all are.

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Event
+from typing import Protocol
 
 import numpy as np
 
 from wolap.engine.keys import Keys
 from wolap.errors import Cancelled
 
-__all__ = ["Predicate", "Scan"]
+__all__ = ["Condition", "Predicate", "Scan"]
+
+
+class Condition(Protocol):
+    """What rows are held against."""
+
+    def mask(self, start: int, stop: int) -> np.ndarray:
+        """Which rows of a block are kept."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +51,7 @@ class Scan:
     start: int
     stop: int
     keys: Keys
-    predicates: tuple[Predicate, ...] = ()
+    predicates: tuple[Condition, ...] = ()
     cancel: Event | None = None
 
     @property

@@ -26,8 +26,10 @@ import numpy as np
 
 from wolap.engine.collection import KINDS
 from wolap.engine.columns import Column
+from wolap.engine.explode import ListDigit
 from wolap.engine.groups import COUNTS
 from wolap.engine.layout import Dictionaries, Layout, partition_level
+from wolap.engine.lists import longest_of
 from wolap.engine.time_index import Buckets
 from wolap.errors import Cancelled
 from wolap.model.aggregate import COLLECTIONS, Partial
@@ -137,11 +139,18 @@ class _Sample:
     def rows_by_bucket(self, dimensions: Iterable[str], layout: Layout, dictionaries: Dictionaries) -> np.ndarray:
         """How many rows a projection over some dimensions is put at in each bucket."""
         shift = np.uint64(63 - len(self.facts).bit_length())
-        keys = np.zeros(len(self.bucket), np.uint64)
-        for name in sorted(dimensions):
+        keys, buckets, most = np.zeros(len(self.bucket), np.uint64), self.bucket, self.facts
+        share = len(keys) / max(int(self.facts.sum()), 1)
+        for name in sorted(set(dimensions) - layout.lists.keys()):
             keys ^= _numbers(name, dictionaries)[self._codes_of(name, layout)]
+        rows = np.arange(layout.rows) if self.rows is None else self.rows
+        for name in sorted(layout.lists.keys() & set(dimensions)):
+            # A fact is in the rows of each of its members.
+            codes, places = ListDigit(layout.lists[name]).pairs(rows)
+            keys, buckets, rows = keys[places] ^ _numbers(name, dictionaries)[codes], buckets[places], rows[places]
+            most = most * longest_of(layout.lists[name])
         keys >>= np.uint64(64) - shift
-        keys |= self.bucket.astype(np.uint64) << shift
+        keys |= buckets.astype(np.uint64) << shift
         keys.sort()
         begins = np.ones(len(keys), bool)
         np.not_equal(keys[1:], keys[:-1], out=begins[1:])
@@ -149,11 +158,10 @@ class _Sample:
         bucket = (keys[first] >> shift).astype(np.intp)
         different = np.bincount(bucket, minlength=len(self.facts)).astype(np.float64)
         if self.counted is not None:
-            return _filled_up(different, self.facts, self.counted)
+            return _filled_up(different, self.facts, self.counted, most)
         once = bucket[np.diff(np.append(first, len(keys))) == 1]
-        share = len(keys) / max(int(self.facts.sum()), 1)
         found: np.ndarray = different + (sqrt(1 / share) - 1) * np.bincount(once, minlength=len(self.facts))
-        bounded: np.ndarray = np.minimum(found, self.facts)
+        bounded: np.ndarray = np.minimum(found, most)
         return bounded
 
     def _codes_of(self, name: str, layout: Layout) -> np.ndarray:
@@ -175,15 +183,15 @@ def _numbers(name: str, dictionaries: Dictionaries) -> np.ndarray:
     return random.integers(0, 1 << 64, max(dictionaries.members[name].cardinality, 1), np.uint64)
 
 
-def _filled_up(different: np.ndarray, facts: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """The rows of every bucket, from those that were counted."""
+def _filled_up(different: np.ndarray, facts: np.ndarray, counted: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """The rows of every bucket, which has no more than `most`, from those that were counted."""
     if len(counted) == len(facts):
         return different
     sizes, found = facts[counted].astype(np.float64), different[counted]
     spread = np.log(sizes) - np.log(sizes).mean()
     slope = float((spread * np.log(found)).sum() / (spread**2).sum()) if spread.any() else 1.0
     power = facts.astype(np.float64) ** min(max(slope, 0.0), 1.0)
-    filled: np.ndarray = np.clip(power * found.sum() / power[counted].sum(), 1.0, facts)
+    filled: np.ndarray = np.clip(power * found.sum() / power[counted].sum(), 1.0, most)
     filled[counted] = found
     return filled
 
@@ -229,7 +237,7 @@ def _statistics(projection: Projection, rows: np.ndarray, partitions: _Partition
         rows = np.ones(1)
     within = np.add.reduceat(rows, partitions.first) if len(rows) else np.zeros(1)
     before = (0, *np.rint(np.cumsum(within)).astype(np.int64).tolist())
-    codes = sum(layout.codes[name].itemsize for name in projection.dimensions)
+    codes = sum(layout.codes_of(name).itemsize for name in projection.dimensions)
     columns = {partial: layout.columns[partial] for partial in projection.partials}
     items = {one: items_of_partial(one, column, before[-1], layout.rows) for one, column in columns.items()}
     size = before[-1] * codes

@@ -5,8 +5,8 @@ Sources of one cube share its dictionaries, so that the groups of two sources me
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Protocol
 
@@ -14,28 +14,21 @@ import numpy as np
 import pyarrow as pa
 
 from wolap.engine.collection import collect, count_distinct
-from wolap.engine.groups import Groups, Series
+from wolap.engine.explode import Block, ListDigit, explode
+from wolap.engine.groups import Groups, Partials, Series
 from wolap.engine.joint import join_scan
 from wolap.engine.kernels import scan_groups
-from wolap.engine.keys import CodeDigit, Digit, TimeDigit, pack
+from wolap.engine.keys import CodeDigit, Digit, Keys, TimeDigit, pack
 from wolap.engine.layout import Dictionaries, Layout
+from wolap.engine.lists import SomeMember
 from wolap.engine.members import Codes
-from wolap.engine.scan import Predicate, Scan
+from wolap.engine.scan import Condition, Predicate, Scan
 from wolap.model.aggregate import COLLECTIONS, JOINT, Partial
 from wolap.model.filter import Filter, implies
 from wolap.model.query import Query
 from wolap.planner.plan import Piece
 
-__all__ = ["MemorySource", "Partials", "Source"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Partials:
-    """Merged partials by group: for each dimension of the report its codes (of time: its plain numbers)."""
-
-    dimensions: dict[str, np.ndarray]
-    series: dict[Partial, tuple[Series, pa.DataType]]
-    rows: int
+__all__ = ["MemorySource", "Source"]
 
 
 class Source(Protocol):
@@ -62,20 +55,62 @@ class MemorySource:
         start, stop = (0, layout.rows) if layout.time is None else layout.time.rows_in(piece.interval)
         levels = tuple(name for name in query.group if name not in self.dictionaries.members)
         digits = self._digits(query.group, levels, start, stop)
-        scan = Scan(
-            start, stop, pack(list(digits.values()), start, stop), tuple(self.predicates(query.filters)), cancel
-        )
-        groups, series = self.groups(scan, piece.partials)
+        found = self.grouped(digits, (start, stop), query.filters, piece.partials, cancel)
         dimensions: dict[str, np.ndarray] = {}
-        for (name, digit), codes in zip(digits.items(), scan.keys.split(groups.keys), strict=True):
-            if isinstance(digit, CodeDigit):
-                dimensions[name] = codes
-            else:
+        for name, codes in found.dimensions.items():
+            digit = digits[name]
+            if isinstance(digit, TimeDigit):
                 assert layout.time is not None
                 parts, numbers = layout.time.groups(levels).parts, codes + digit.base
                 dimensions.update((level, parts[level][numbers]) for level in levels)
-        ordered = {name: dimensions[name] for name in query.group}
-        return Partials(ordered, dict(zip(piece.partials, series, strict=True)), len(groups.keys))
+            else:
+                dimensions[name] = codes
+        return replace(found, dimensions={name: dimensions[name] for name in query.group})
+
+    def grouped(
+        self,
+        digits: Mapping[str, Digit | ListDigit],
+        rows: tuple[int, int],
+        filters: Iterable[Filter],
+        partials: Sequence[Partial],
+        cancel: Event | None,
+    ) -> Partials:
+        """The partials of a range of rows by some digits, whose codes come by their names; sorted from left to right.
+
+        Raises PartialOverflow and Cancelled.
+        """
+        ordinary = {name: digit for name, digit in digits.items() if not isinstance(digit, ListDigit)}
+        if len(ordinary) < len(digits):
+            return self._exploded(digits, rows, tuple(filters), partials, cancel)
+        scan = Scan(*rows, pack(list(ordinary.values()), *rows), tuple(self.predicates(filters)), cancel)
+        groups, series = self.groups(scan, partials)
+        codes = dict(zip(digits, scan.keys.split(groups.keys), strict=True))
+        return Partials(codes, dict(zip(partials, series, strict=True)), len(groups.keys))
+
+    def _exploded(
+        self,
+        digits: Mapping[str, Digit | ListDigit],
+        rows: tuple[int, int],
+        filters: tuple[Filter, ...],
+        partials: Sequence[Partial],
+        cancel: Event | None,
+    ) -> Partials:
+        """What is said of a list that makes groups is held against its members, all else against facts."""
+        keyed = {
+            name: replace(digit, kept=self._kept(one for one in filters if one.dimension == name))
+            if isinstance(digit, ListDigit)
+            else digit
+            for name, digit in digits.items()
+        }
+        of_members = {name for name, digit in digits.items() if isinstance(digit, ListDigit)}
+        others = tuple(self.predicates(one for one in filters if one.dimension not in of_members))
+
+        def group(block: Block) -> Partials:
+            source = MemorySource(Layout(block.rows, None, {}, block.columns), self.dictionaries)
+            return source.grouped(block.digits, (0, block.rows), (), tuple(block.columns), cancel)
+
+        columns = {partial: self.layout.columns[partial] for partial in partials}
+        return explode(Scan(*rows, Keys((), 1), others, cancel), keyed, columns, group)
 
     def groups(self, scan: Scan, partials: Iterable[Partial]) -> tuple[Groups, list[tuple[Series, pa.DataType]]]:
         """The groups of a scan, with a series for each partial.
@@ -103,13 +138,14 @@ class MemorySource:
                 )
         return groups, [(known[partial], column.type) for partial, column in columns.items()]
 
-    def _digits(self, group: tuple[str, ...], levels: tuple[str, ...], start: int, stop: int) -> dict[str, Digit]:
+    def _digits(
+        self, group: tuple[str, ...], levels: tuple[str, ...], start: int, stop: int
+    ) -> dict[str, Digit | ListDigit]:
         """The digits of a report by name: all of time is one digit, where the first of it stands."""
-        digits: dict[str, Digit] = {}
+        digits: dict[str, Digit | ListDigit] = {}
         for name in group:
             if name not in levels:
-                codes, table = self.codes_of(name)
-                digits[name] = CodeDigit(codes, self.dictionaries.members[name].cardinality, table)
+                digits[name] = self.digit_of(name)
             elif name == levels[0]:
                 digits[name] = self._time_digit(levels, start, stop)
         return digits
@@ -128,6 +164,13 @@ class MemorySource:
         least, most = (groups[0], groups[-1]) if found.rising else (groups.min(), groups.max())
         return TimeDigit(groups - least, offsets, int(most - least) + 1, int(least))
 
+    def digit_of(self, name: str) -> CodeDigit | ListDigit:
+        """A dimension, which is none of time, as part of a key."""
+        if name in self.layout.lists:
+            return ListDigit(self.layout.lists[name])
+        codes, table = self.codes_of(name)
+        return CodeDigit(codes, self.dictionaries.members[name].cardinality, table)
+
     def codes_of(self, name: str) -> tuple[Codes, Codes | None]:
         """The codes of a dimension, or those of one that determines it with the table that leads up."""
         if name in self.layout.codes:
@@ -137,19 +180,37 @@ class MemorySource:
         )
         return self.layout.codes[below], self.dictionaries.parents[below, name]
 
-    def predicates(self, filters: Iterable[Filter]) -> Iterable[Predicate]:
+    def predicates(self, filters: Iterable[Filter]) -> Iterable[Condition]:
         """The filters that rows have to be held against: all but those that every row is known to pass, whose dimension
-        need not be stored."""
+        need not be stored. Those of one list are one, since one member has to pass them all."""
+        of_lists: dict[str, list[Filter]] = {}
         for predicate in filters:
             if self.filters and implies(self.filters, predicate):
                 continue
-            members = self.dictionaries.members[predicate.dimension]
-            found = sorted({members.code(value) for value in predicate.values} - {-1})
-            kept = np.full(max(members.cardinality, 1), predicate.exclude)
-            kept[found] = not predicate.exclude
+            if predicate.dimension in self.layout.lists:
+                of_lists.setdefault(predicate.dimension, []).append(predicate)
+                continue
+            found, kept = self._marked(predicate)
             codes, table = self.codes_of(predicate.dimension)
             if table is not None:
                 yield Predicate(codes, kept[table])
             else:
                 few = tuple(found) if 0 < len(found) <= 4 else None
                 yield Predicate(codes, kept, few, predicate.exclude)
+        for name, said in of_lists.items():
+            kept_members = self._kept(said)
+            assert kept_members is not None
+            yield SomeMember(self.layout.lists[name], kept_members)
+
+    def _marked(self, predicate: Filter) -> tuple[list[int], np.ndarray]:
+        """The codes that a predicate names, and for each code whether it passes."""
+        members = self.dictionaries.members[predicate.dimension]
+        found = sorted({members.code(value) for value in predicate.values} - {-1})
+        kept = np.full(max(members.cardinality, 1), predicate.exclude)
+        kept[found] = not predicate.exclude
+        return found, kept
+
+    def _kept(self, filters: Iterable[Filter]) -> np.ndarray | None:
+        """For each code of a dimension whether it passes all of some predicates on it; None where there are none."""
+        masks = [self._marked(predicate)[1] for predicate in filters]
+        return np.logical_and.reduce(masks) if masks else None

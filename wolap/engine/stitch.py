@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from wolap.engine.collection import regroup
-from wolap.engine.groups import Groups, merge
+from wolap.engine.groups import Groups, Partials, merge
 from wolap.engine.joint import companions_of, join_groups
 from wolap.engine.keys import CodeDigit, pack
-from wolap.engine.source import Partials
 from wolap.model.aggregate import COLLECTIONS, JOINT
 
 __all__ = ["stitch"]

@@ -9,7 +9,7 @@ from wolap.model.aggregate import AGGREGATES, Metric
 from wolap.model.expression import ExpressionError, names_in, read_expression
 from wolap.model.filter import filter_problems
 
-__all__ = ["metric_problems"]
+__all__ = ["list_problems", "metric_problems"]
 
 
 _DEEPEST = 50
@@ -148,3 +148,20 @@ def _filter_problems(
         yield Problem(place, f"{metric.function} takes no filters", "filters on the metrics that it is made of")
         return
     yield from filter_problems(place, metric.filters, dimensions, levels, "a metric")
+
+
+def list_problems(metrics: Mapping[str, Metric], lists: Mapping[str, str]) -> Iterable[Problem]:
+    """What metrics cannot do with dimensions of which a fact has several members, whose columns `lists` names."""
+    for name, metric in metrics.items():
+        place = f"metrics.{name[:200]}"
+        for one in metric.filters:
+            if one.dimension in lists:
+                found = f"a fact has several members of {one.dimension}, and a metric's filter looks at one"
+                yield Problem(f"{place}.{'where_not' if one.exclude else 'where'}", found, "a filter of the query")
+        for dimension in metric.determines:
+            if dimension in lists:
+                found = f"a fact has several members of {dimension}, so nothing determines them"
+                yield Problem(f"{place}.determines", found, "a dimension of one member")
+        if metric.column in lists.values() and metric.function != "count":
+            found = f"column {quote(metric.column or '')} holds lists, which have no {metric.function}"
+            yield Problem(place, found, "group by the dimension, and count")

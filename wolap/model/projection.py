@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from math import prod
 from typing import Any
 
 from wolap.errors import Problem, SchemaError, nearest, quote
@@ -43,7 +44,8 @@ class Statistics:
 
     `starts` holds an instant of each partition in rising order and `rows_before` the rows before each, and last all
     rows; without time there is one partition. `coverage` is the time whose facts it holds. `items` are those of the
-    stored collections, of all rows together.
+    stored collections, of all rows together. Of facts `members_before` counts the members in place of the rows, for
+    each multi-valued dimension, and `longest` is how many one of them has at most.
     """
 
     rows_before: tuple[int, ...]
@@ -52,11 +54,21 @@ class Statistics:
     coverage: Interval = EVERYTHING
     refreshed: datetime | None = None
     items: Mapping[Partial, int] = field(default_factory=dict)
+    members_before: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    longest: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         """All rows."""
         return self.rows_before[-1]
+
+    def exploded(self, lists: Collection[str]) -> Statistics:
+        """The same of facts that are taken once for each combination of their members in these dimensions: of one what
+        was counted, of several no less than there are."""
+        least = min(lists, key=lambda name: (self.members_before.get(name, self.rows_before)[-1], name))
+        others = prod(self.longest.get(name, 1) for name in lists if name != least)
+        before = self.members_before.get(least, self.rows_before)
+        return replace(self, rows_before=tuple(members * others for members in before))
 
     def rows_in(self, interval: Interval) -> int:
         """Rows of the partitions that an interval touches: never fewer than it holds."""
@@ -78,7 +90,8 @@ class Projection:
     `dimensions` are those besides time, in the order in which rows are sorted; `closure` adds what they determine.
     `level` is that of its time buckets, None where it holds no time; they follow the clock of `zone`. `partials` are
     stored; `mergeable` are those of them that may be merged over rows, the others are right in their own row only.
-    `merging` are the metrics that need no others. Only the facts that pass `filters` are in it.
+    `merging` are the metrics that need no others. Only the facts that pass `filters` are in it. Of its dimensions
+    those are `multivalued` of whose members each fact has a row of its own; of the facts themselves none is.
     """
 
     name: str
@@ -92,6 +105,7 @@ class Projection:
     zone: Zone
     filters: tuple[Filter, ...] = ()
     statistics: Statistics | None = None
+    multivalued: frozenset[str] = frozenset()
 
     @property
     def is_facts(self) -> bool:
@@ -117,11 +131,12 @@ class Projection:
 @dataclass(frozen=True, slots=True)
 class Shares:
     """How the facts fall on the members of a dimension: which share of them the most frequent have, and what any other
-    has, on the average and at most."""
+    has, on the average and at most. A fact has `mean_length` members, on the average."""
 
     members: Mapping[Member, float]
     mean_of_others: float = 0.0
     most_of_others: float = 0.0
+    mean_length: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -235,6 +250,15 @@ def declare_projection(
     problems += _zone_problems(place, zone, level)
     filters = declared_filters(where, where_not)
     problems += filter_problems(place, filters, schema.names, schema.levels, "a projection")
+    problems += [
+        Problem(
+            f"{place}.{'where_not' if one.exclude else 'where'}",
+            f"a fact has several members of {one.dimension}, which is no filter of a projection",
+            f"store {one.dimension} in it, and filter the query",
+        )
+        for one in filters
+        if one.dimension in schema.multivalued
+    ]
     if problems:
         raise SchemaError(problems)
     settled = conjunction([settle_filter(one, schema) for one in filters])
@@ -251,6 +275,7 @@ def declare_projection(
         *stored_of(schema, chosen),
         schema.zone if zone is None else Zone(zone),
         settled,
+        multivalued=schema.multivalued.intersection(plain),
     )
 
 

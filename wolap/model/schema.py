@@ -5,6 +5,9 @@ was found there and what is possible. Whatever holds a Schema afterwards need no
 
 A dimension may have a parent, the level above it: a city determines its country. Several such levels are a hierarchy,
 and what holds the finer level can answer for the coarser one. The facts are checked for it when a cube is made.
+
+A multi-valued dimension has a list of members for each fact: tags. A fact stands once in the group of each of them,
+and what is filtered are the pairs of fact and member. It is on no level of a hierarchy, since it determines nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from wolap.model.aggregate import Metric, Partial
 from wolap.model.filter import Filter
 from wolap.model.forest import Forest
 from wolap.model.level import IDENTIFYING, LEVELS
-from wolap.model.metric_check import metric_problems
+from wolap.model.metric_check import list_problems, metric_problems
 from wolap.model.span import Span
 from wolap.model.tree import Path, Tree, path_text
 from wolap.model.zone import Zone
@@ -38,8 +41,8 @@ _BASE = re.compile(r"(?:/[A-Za-z0-9_.~-]+)+", re.ASCII)
 class Dimension:
     """Something to cut by. `column` is the column of the same name unless said; `parent` the level above, if any.
 
-    `null` and `empty` are the labels that stand for the null member and for the empty string (W30). `kind` is read off
-    the facts when a cube is made.
+    A fact of a `multivalued` one has several members, a list of them in its column. `null` and `empty` are the labels
+    that stand for the null member and for the empty string (W30). `kind` is read off the facts when a cube is made.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Dimension:
     description: str = ""
     unit: str = ""
     kind: str = "text"
+    multivalued: bool = False
 
     def __post_init__(self) -> None:
         if not self.column:
@@ -143,6 +147,11 @@ class Schema:
     def places(self) -> dict[str, int]:
         """Every dimension's place in that order."""
         return {name: place for place, name in enumerate(self.names)}
+
+    @cached_property
+    def multivalued(self) -> frozenset[str]:
+        """The dimensions of which a fact has several members."""
+        return frozenset(dimension.name for dimension in self.dimensions if dimension.multivalued)
 
     @cached_property
     def _by_name(self) -> dict[str, Dimension]:
@@ -316,6 +325,9 @@ def _dimension_problems(schema: Schema) -> Iterable[Problem]:
         if dimension.parent is not None and dimension.parent not in names:
             possible = f"dimensions are {nearest(dimension.parent, names)}"
             yield Problem(f"{place}.parent", f"{quote(dimension.parent)} is no dimension", possible)
+        for name in schema.multivalued & {dimension.name, dimension.parent} if dimension.parent is not None else ():
+            found = f"a fact has several members of {name}, so it is on no level of a hierarchy"
+            yield Problem(f"{place}.parent", found, "no parent, or a dimension of one member")
     by_name = {dimension.name: dimension for dimension in schema.dimensions}
     for name, declared in by_name.items():
         seen, at = {name}, declared.parent
@@ -336,6 +348,8 @@ def _metric_problems(schema: Schema) -> Iterable[Problem]:
         if name in schema.levels:
             yield Problem(place, "has the name of a level of time", "another name")
     yield from metric_problems(schema.metrics, names, schema.levels)
+    lists = {dimension.name: dimension.column for dimension in schema.dimensions if dimension.multivalued}
+    yield from list_problems(schema.metrics, lists)
 
 
 def _tree_problems(schema: Schema) -> Iterable[Problem]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from wolap.model.aggregate import JOINT, Partial
 from wolap.model.interval import Interval
-from wolap.model.projection import Projection
+from wolap.model.projection import Projection, Statistics
 from wolap.planner.estimate import Estimate, time_groups
 from wolap.planner.needs import Needs
 from wolap.planner.plan import Cost
@@ -32,6 +32,7 @@ __all__ = [
     "items_by_partial",
     "items_of",
     "keys_of",
+    "measured",
     "rows_of",
     "work_of",
 ]
@@ -51,6 +52,9 @@ RATES = {
     "joint": 30.0,  # a row that is left, joined to its group in a second pass, for one partial
     "group": 2.5,  # a group of the answer, for each column
 }
+
+# The values that could be counted while a pair of fact and member is laid out.
+ITEMS_OF_PAIR = 1.5
 
 # How far keys may run for sums to be scattered: what `engine/kernels.py` has, which a test compares.
 DENSE_ALWAYS, DENSE_PER_ROW, DENSE_MOST = 1 << 16, 4, 1 << 24
@@ -131,8 +135,9 @@ def keys_of(needs: Needs, size: Estimate, interval: Interval) -> float:
 
 def items_of(projection: Projection, needs: Needs) -> float:
     """Values of a row that are counted or merged by themselves: of facts one for every distinct count and sketch, of
-    stored collections as many as were measured."""
-    return sum([items for _, items in items_by_partial(projection, needs)]) if needs.counted else 0.0
+    stored collections as many as were measured. To lay out a pair of fact and member takes as long as some values."""
+    counted = sum([items for _, items in items_by_partial(projection, needs)]) if needs.counted else 0.0
+    return counted + ITEMS_OF_PAIR if needs.lists and projection.is_facts else counted
 
 
 def items_by_partial(projection: Projection, needs: Needs) -> Iterator[tuple[Partial, float]]:
@@ -140,14 +145,26 @@ def items_by_partial(projection: Projection, needs: Needs) -> Iterator[tuple[Par
     statistics = projection.statistics
     for partial in needs.partials:
         if partial in needs.counted and partial in projection.mergeable:
-            measured = None if statistics is None else statistics.items.get(partial)
-            yield partial, 1.0 if statistics is None or measured is None else measured / max(statistics.rows, 1)
+            stored = None if statistics is None else statistics.items.get(partial)
+            yield partial, 1.0 if statistics is None or stored is None else stored / max(statistics.rows, 1)
+
+
+def measured(projection: Projection, needs: Needs) -> Statistics:
+    """What was measured of a built projection; facts count once for each member that the report groups them by."""
+    statistics = projection.statistics
+    assert statistics is not None
+    if not needs.lists or not projection.is_facts:
+        return statistics
+    if measured not in needs.known:
+        needs.known[measured] = statistics.exploded(needs.lists)
+    found: Statistics = needs.known[measured]
+    return found
 
 
 def rows_of(part: Part, needs: Needs) -> int:
-    """The rows that a part reads."""
-    assert part.projection.statistics is not None
-    return part.projection.statistics.rows_in(part.interval.intersect(needs.asked))
+    """The rows that a part takes to the groups of a report: those that it reads, and of facts in several groups as many
+    as there are pairs."""
+    return measured(part.projection, needs).rows_in(part.interval.intersect(needs.asked))
 
 
 def cost_of(parts: Sequence[Part], needs: Needs, size: Estimate, work: Work) -> Cost:

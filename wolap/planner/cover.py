@@ -17,7 +17,7 @@ from math import inf
 from wolap.model.crossing import Calendar
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
-from wolap.planner.cost import Part, Work, items_of, keys_of
+from wolap.planner.cost import Part, Work, items_of, keys_of, measured
 from wolap.planner.eligibility import crosses
 from wolap.planner.estimate import Estimate
 from wolap.planner.needs import Needs
@@ -120,8 +120,7 @@ class _Table:
     def of(
         cls, projection: Projection, reach: Interval, needs: Needs, cuts: Sequence[int], size: Estimate, work: Work
     ) -> _Table:
-        statistics = projection.statistics
-        assert statistics is not None
+        statistics = measured(projection, needs)
         rows, keys = statistics.rows_in(reach), keys_of(needs, size, reach)
         spent = work.nanoseconds(rows, items_of(projection, needs), keys) - work.piece
         cuttable = [reach.start <= cut <= reach.end and _is_cut(projection, cut, needs) for cut in cuts]

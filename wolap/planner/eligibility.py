@@ -79,6 +79,18 @@ def _filters(projection: Projection, needs: Needs) -> Iterator[Reason]:
         yield Reason("filter_dimension_missing", name, text, f"add {name} to {projection.name}")
 
 
+def _several(projection: Projection, needs: Needs) -> Iterator[Reason]:
+    """Rule 13: a fact that has a row for each of its members counts once in each group, so the groups have to be of one
+    member, or the filters leave one."""
+    for name in sorted(_collapsed_lists(projection, needs)):
+        text = f"a fact stands in a row for each {name} that it has, and must count once"
+        yield Reason("multi_valued_dimension", name, text, f"group by {name} too, or filter by one member")
+
+
+def _collapsed_lists(projection: Projection, needs: Needs) -> frozenset[str]:
+    return projection.multivalued - needs.dimensions - needs.pinned
+
+
 def _level(projection: Projection, needs: Needs) -> Iterator[Reason]:
     """Rule 6: the stored buckets lie inside those of the report."""
     wanted, stored = needs.level, projection.level
@@ -221,6 +233,7 @@ RULES: tuple[Rule, ...] = (
     _group,
     _built_from,
     _filters,
+    _several,
     _level,
     _zone,
     _stored,
@@ -242,8 +255,10 @@ _TIME_RULES: tuple[Rule, ...] = (*_CLOCK_RULES, _repeated, _exact)
 
 
 def _touches(projection: Projection, needs: Needs) -> bool:
-    """Whether rules 3 to 5 pass, without a reason."""
+    """Whether rules 3 to 5 and 13 pass, without a reason."""
     if not needs.dimensions <= projection.closure:
+        return False
+    if projection.multivalued and _collapsed_lists(projection, needs):
         return False
     if not projection.filters:
         return needs.filtered <= projection.closure

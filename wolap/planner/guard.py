@@ -14,7 +14,7 @@ from wolap.model.principal import Caps
 from wolap.model.projection import Projection
 from wolap.model.query import Query
 from wolap.model.tree import path_text
-from wolap.planner.cost import Part, rows_of
+from wolap.planner.cost import Part
 from wolap.planner.estimate import Estimate
 from wolap.planner.memory import memory_of
 from wolap.planner.needs import Needs
@@ -31,7 +31,7 @@ def over(parts: Sequence[Part], size: Estimate, needs: Needs, caps: Caps) -> Rea
         return None
     name = " and ".join(part.projection.name for part in parts)
     if caps.facts is not None:
-        scanned = sum(rows_of(part, needs) for part in parts if part.projection.is_facts)
+        scanned = sum(_facts_of(part, needs) for part in parts)
         if scanned > caps.facts:
             text = f"{scanned:,} facts to scan, the cap is {caps.facts:,}"
             return Reason("over_scan_cap", name, text, "a shorter interval")
@@ -39,6 +39,12 @@ def over(parts: Sequence[Part], size: Estimate, needs: Needs, caps: Caps) -> Rea
         text = f"{memory:,} bytes of memory, the cap is {caps.memory:,}"
         return Reason("over_memory", name, text, "a shorter interval, or fewer dimensions")
     return None
+
+
+def _facts_of(part: Part, needs: Needs) -> int:
+    """The facts that a part reads, each once."""
+    statistics = part.projection.statistics if part.projection.is_facts else None
+    return 0 if statistics is None else statistics.rows_in(part.interval.intersect(needs.asked))
 
 
 def too_many_groups_text(groups: int, cap: int, needs: Needs, passes: Passes) -> str:

@@ -11,7 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wolap.model.aggregate import SETS
-from wolap.planner.cost import DENSE_MOST, Part, dense_rows, items_by_partial, keys_of, rows_of
+from wolap.planner.cost import (
+    DENSE_ALWAYS,
+    DENSE_MOST,
+    DENSE_PER_ROW,
+    Part,
+    dense_rows,
+    items_by_partial,
+    keys_of,
+    rows_of,
+)
 from wolap.planner.estimate import Estimate, buckets_between
 from wolap.planner.needs import Needs
 
@@ -22,6 +31,9 @@ _NUMBER = 8
 _BLOCKS, _SORTED_ROWS = 8 << 20, 1 << 20
 # Blocks that wait have so many times the rows of one, or of all groups, before they are merged.
 _WAITING = 5
+# Facts in several groups are laid out by blocks of as many pairs; the groups of blocks wait to be put together, first
+# beside one another and then as one.
+_WAITING_PAIRS = 3
 # While keys are put in order there are the keys, their order, both packed in one, and the keys in order.
 _ORDERING = 5
 # Keys that do not fit one number are ranked: what occurs is sorted and looked up.
@@ -52,6 +64,8 @@ def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
 def _scan(part: Part, needs: Needs, size: Estimate, keys: float) -> int:
     """Bytes that reading a part takes, whose keys run up to `keys`, without the groups that come out."""
     rows, plain = rows_of(part, needs), len(needs.partials) - len(needs.counted)
+    if needs.lists and part.projection.is_facts:
+        return _exploded(needs, size, keys, plain, rows) + _items(part, needs, rows)
     left = min(rows, size.left)
     if not needs.dimensions and not needs.filtered:
         # A value and a number for each bucket of time, and nothing else.
@@ -78,10 +92,26 @@ def _times(part: Part, needs: Needs) -> int:
     return int(_BUCKET * min(part.projection.statistics.rows, buckets_between(needs.level, whole)))
 
 
+def _exploded(needs: Needs, size: Estimate, keys: float, plain: int, pairs: int) -> int:
+    """Bytes that reading facts takes which are in several groups: a block of pairs, with its keys in a table or in
+    order, and the groups of the blocks before."""
+    columns = len(needs.dimensions) + bool(needs.levels)
+    block = min(pairs, _SORTED_ROWS)
+    # A number for each pair: its fact, that fact's place, its codes, what is fetched for it.
+    numbers = 4 + columns + plain + len(needs.counted)
+    few = keys <= max(DENSE_ALWAYS, DENSE_PER_ROW * block)
+    taken = _NUMBER * block * (numbers if few else numbers + plain + _ORDERING)
+    taken += int(keys) * (1 + (_NUMBER + 1) * plain) if few else 0
+    blocks = -(-pairs // _SORTED_ROWS)
+    waiting = min(pairs, size.left, blocks * size.most, _WAITING_PAIRS * max(_SORTED_ROWS, size.most))
+    return taken + _NUMBER * waiting * (2 * (columns + plain) + _ORDERING)
+
+
 def _items(part: Part, needs: Needs, rows: int) -> int:
     """Bytes of what is counted or merged by its items: one kind after the other, and those that are kept stay."""
-    taken = 0.0
+    taken, exploded = 0.0, needs.lists and part.projection.is_facts
     for partial, items in items_by_partial(part.projection, needs):
-        size = _VALUE if partial.function in SETS else _COUNTED_ITEM if partial.function == "buckets" else _ITEM
+        kept = partial.function not in SETS or exploded
+        size = _COUNTED_ITEM if partial.function == "buckets" else _ITEM if kept else _VALUE
         taken += rows * items * size
     return int(taken)

@@ -25,10 +25,10 @@ class Needs(NamedTuple):
 
     `asked` is the interval cut to where facts lie, `span`. The rest neither members nor bounds of the query change:
     `levels` are the time dimensions of the report and `level` the coarsest that nests in all of them; `dimensions` the
-    others; `filtered` those with a predicate and `pinned` those of them that are left with one member; `partials` what
-    the metrics are finished from, each once, `counted` those of them that are counted by their items, and `has_joint`
-    whether some are joined to their groups in a second pass. `known` is where the planner keeps what it has worked out
-    for such a report.
+    others, `lists` those of them of which a fact has several members; `filtered` those with a predicate and `pinned`
+    those of them that are left with one member; `partials` what the metrics are finished from, each once, `counted`
+    those of them that are counted by their items, and `has_joint` whether some are joined to their groups in a second
+    pass. `known` is where the planner keeps what it has worked out for such a report.
     """
 
     query: Query
@@ -42,6 +42,7 @@ class Needs(NamedTuple):
     counted: frozenset[Partial]
     has_joint: bool
     dimensions: frozenset[str]
+    lists: frozenset[str]
     levels: frozenset[str]
     level: str | None
     filtered: frozenset[str]
@@ -89,7 +90,9 @@ def _report(
     known: dict[Hashable, Any] = {}
     joint = any(partial.function in JOINT for partial in partials)
     level = common_level(levels)
-    return schema, metrics, partials, counted, joint, group - levels, levels, level, filtered, pinned, known
+    dimensions = group - levels
+    lists = dimensions & schema.multivalued
+    return schema, metrics, partials, counted, joint, dimensions, lists, levels, level, filtered, pinned, known
 
 
 def _pinned(query: Query) -> Iterator[str]:

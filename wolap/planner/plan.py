@@ -28,6 +28,7 @@ REASONS = {
     "needs_exact_grain": "the metric cannot be merged, so only a projection of just this grain has it",
     "dimension_missing": "a dimension of the report is neither stored nor determined by one that is",
     "filter_dimension_missing": "a filtered dimension is neither stored nor determined by one that is",
+    "multi_valued_dimension": "a fact has several of the stored rows that would make one group, and counts once",
     "build_filter_not_implied": "it holds only the facts that pass a filter, and the report asks for others",
     "level_too_coarse": "the stored time buckets are larger than the report's",
     "level_not_nested": "the stored time buckets cross the ends of the report's",

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
-from wolap.planner.cost import Work, dense_rows, items_of
+from wolap.planner.cost import Work, dense_rows, items_of, measured
 from wolap.planner.eligibility import crosses, is_fine_enough, is_timely, may_answer, offers
 from wolap.planner.needs import Needs
 
@@ -156,12 +156,12 @@ def _shelves(projections: Iterable[Projection], needs: Needs) -> tuple[Shelf, ..
 
 
 def _shelf(alike: list[Projection], needs: Needs) -> Shelf:
-    statistics = [projection.statistics for projection in alike if projection.statistics is not None]
+    statistics = [measured(projection, needs) for projection in alike]
     return Shelf(
         tuple(alike),
         statistics[0].starts,
         statistics[0].coverage,
         tuple(one.rows_before for one in statistics),
-        tuple(items_of(projection, needs) for projection in alike) if needs.counted else (),
+        tuple(items_of(projection, needs) for projection in alike) if needs.counted or needs.lists else (),
         alike[0].merging.issuperset(needs.metrics),
     )

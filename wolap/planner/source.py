@@ -2,7 +2,8 @@
 
 A projection can be made from another when every query of its grain can be answered from that one: its dimensions are
 stored there or determined, its buckets are made of those, also where the two follow different clocks, every partial
-merges, and the facts that pass its filters are all there and can be told from others. So a coarse projection costs what
+merges, the facts that pass its filters are all there and can be told from others, and no multi-valued dimension would
+be collapsed. So a coarse projection costs what
 its nearest finer one has rows, and not what the facts have. In `build_order` the finer ones come first (Gray 1997,
 section 4: cubes from the smallest parent).
 """
@@ -31,6 +32,8 @@ def can_feed(source: Projection, projection: Projection, span: Interval) -> bool
         return False
     if not source.closure.issuperset(projection.dimensions) or not projection.partials <= source.mergeable:
         return False
+    if not source.multivalued <= projection.multivalued:
+        return False
     if source.lacking(projection.filters) or source.unanswered(projection.filters):
         return False
     return wanted is None or stored is None or first_crossing(wanted, stored, span) is None
@@ -49,7 +52,15 @@ def source_of(projection: Projection, built: Iterable[Projection], span: Interva
         and one.statistics.coverage.covers(span)
         and can_feed(one, projection, span)
     ]
-    return min(feeding, key=lambda one: (0 if one.statistics is None else one.statistics.rows, one.is_facts))
+    return min(feeding, key=lambda one: (_rows(one, projection), one.is_facts))
+
+
+def _rows(source: Projection, projection: Projection) -> int:
+    """The rows that go into a projection: of facts with several members each as many as they have."""
+    if source.statistics is None:
+        return 0
+    explodes = source.is_facts and projection.multivalued
+    return (source.statistics.exploded(projection.multivalued) if explodes else source.statistics).rows
 
 
 def build_order(projections: Sequence[Projection]) -> list[Projection]:
