@@ -34,6 +34,7 @@ def catalog(count: int) -> Catalog:
     starts = tuple(end - days * DAY for days in range(DAYS, 0, -1))
 
     def statistics(rows: int) -> Statistics:
+        # One tuple for all, as a cube has it of projections with equal partitions.
         return Statistics(tuple(rows * part // DAYS for part in range(DAYS + 1)), starts, refreshed=END)
 
     def projections() -> list[Projection]:

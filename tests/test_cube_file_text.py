@@ -28,9 +28,9 @@ amount = {sum = "amount"}
 [trees.all]
 paths = "country"
 """
-MEMBERS = st.lists(
-    st.sampled_from(["DE", 'a "quoted", member', "null", "nowhere", "(empty)", "N/A", "Ñ\\"]), min_size=1
-)
+NAMED = st.sampled_from(["DE", 'a "quoted", member', "null", "nowhere", "(empty)", "N/A", "Ñ\\"])
+STRANGE = st.text(st.sampled_from(["a", " ", '"', "\\", "\x7f", "\x1f", "\n", ",", "]"]), min_size=1, max_size=50)
+MEMBERS = st.lists(NAMED | STRANGE, min_size=1, max_size=6)
 FILTERS = st.dictionaries(st.sampled_from(["country", "of-size"]), MEMBERS, max_size=2)
 
 

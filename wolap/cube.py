@@ -29,7 +29,7 @@ from wolap.engine.verdict import Verdict, verdict_of
 from wolap.errors import Problem, QueryError, SchemaError, TooExpensive, nearest, quote
 from wolap.model.forest import Forest
 from wolap.model.principal import EVERYONE, Caps, Principal
-from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts, declare_projection
+from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts, declare_projection, stored_of
 from wolap.model.query import Query, settle_filter, unreadable_members
 from wolap.model.schema import Schema
 from wolap.planner.advice import Advice
@@ -195,8 +195,14 @@ class Cube:
             found = "was declared for other hierarchies"
         elif projection.multivalued != self.schema.multivalued.intersection(projection.dimensions):
             found = "was declared for other multi-valued dimensions"
-        elif not projection.partials <= self.projections[-1].partials:
+        elif not self.schema.metrics.keys() >= set(projection.metrics):
             found = "stores metrics that this cube has not"
+        elif stored_of(self.schema, projection.metrics) != (
+            projection.partials,
+            projection.mergeable,
+            projection.merging,
+        ):
+            found = "was declared for other metrics, though of the same names"
         elif not {one.dimension for one in projection.filters} <= {
             dimension.name for dimension in self.schema.dimensions
         }:
@@ -325,11 +331,17 @@ class Cube:
         if refreshed is None and (statistics := source.statistics) is not None:
             refreshed = statistics.refreshed
         layout = materialize(projection, self.schema, snapshot.sources[source.name], cancel)
-        built = replace(projection, statistics=layout.statistics(refreshed))
+        built = replace(projection, statistics=self._alike(layout.statistics(refreshed)))
         with self._lock:
             replaced = tuple(built if one.name == built.name else one for one in self.projections)
             self._publish(replaced, {built.name: MemorySource(layout, snapshot.dictionaries, built.filters)})
         return built
+
+    def _alike(self, statistics: Statistics) -> Statistics:
+        """The same, with the very partitions of a projection that has equal ones: the planner sees at a glance that
+        both are alike."""
+        others = [one.statistics.starts for one in self.projections if one.statistics is not None]
+        return replace(statistics, starts=next((one for one in others if one == statistics.starts), statistics.starts))
 
     def _publish(self, projections: Iterable[Projection], sources: Mapping[str, MemorySource]) -> None:
         old = self._snapshot

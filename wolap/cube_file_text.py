@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from json import dumps
-from textwrap import wrap
 
 from wolap.model.filter import Filter
 from wolap.model.member import Member, member_text
@@ -51,12 +50,14 @@ def _list(texts: Sequence[str]) -> str:
     short = f"[{', '.join(map(_text, texts))}]"
     if len(short) <= _LONGEST_LIST:
         return short
-    lines = wrap(
-        ", ".join(_text(text) for text in texts), _LONGEST_LIST, break_long_words=False, break_on_hyphens=False
-    )
-    return "\n".join(["[", *(f"    {line}" for line in lines), "]"])
+    lines = [""]
+    for text in map(_text, texts):
+        if lines[-1] and len(lines[-1]) + len(text) + 2 > _LONGEST_LIST:
+            lines.append("")
+        lines[-1] += f"{text}, "
+    return "\n".join(["[", *(f"    {line.rstrip()}" for line in lines), "]"])
 
 
 def _text(text: str) -> str:
-    """A name as a text of TOML: what JSON escapes, TOML does in the same way."""
-    return dumps(text, ensure_ascii=False)
+    """A text of TOML: what JSON escapes, TOML does in the same way, and one control character more."""
+    return dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -77,7 +77,7 @@ def follow(remedy: str, case: Case) -> Case:
         return catalog, projection, query.restrict([Filter(found[1], members, bool(found[2]))])
     if found := re.fullmatch(rf"zone (\S+) for {projection.name}", remedy):
         return catalog, replace(projection, zone=Zone(found[1])), query
-    if remedy == f"refresh {projection.name}":
+    if re.fullmatch(rf"refresh {projection.name}(?: and say when)?", remedy):
         assert projection.statistics is not None
         return catalog, replace(projection, statistics=replace(projection.statistics, refreshed=NOW)), query
     if remedy == "a cube that is not strict":

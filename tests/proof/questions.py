@@ -33,6 +33,9 @@ def question(random: Random, trial: Trial) -> tuple[Query, Principal]:
     if trial.stored and random.random() < 0.75:
         near = random.choice(trial.stored)
         levels = [level for level in schema.levels if near.level is not None and nests(near.level, level)]
+        if near.zone != schema.zone and random.random() < 0.4:
+            # Of buckets of another clock a report without time can be made, whatever they cross.
+            levels = []
         names = [*sorted(levels, key=LEVELS.index), *sorted(near.closure)] or names
         offered = list(near.metrics) if random.random() < 0.8 else offered
         group = random.sample(names, random.randint(0, min(len(names), 5)))
@@ -121,6 +124,9 @@ def _bounds(random: Random, trial: Trial, near: Projection | None) -> tuple[Mome
         instant = random.randint(low, high)
         level = random.choice(("hour", "day", "day", "month", "year", "week", "minute", "quarter", None))
         level, zone = fitting or (level, schema.zone)
+        if fitting is not None and random.random() < 0.3:
+            # A bucket of the same size by the clock of the cube.
+            zone = schema.zone
         found.append(instant if level is None else zone.floor(level, instant))
     start, end = min(found), max(found) + (found[0] == found[1])
     return (

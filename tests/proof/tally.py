@@ -33,7 +33,7 @@ def _kind(keys: Keys) -> str:
 def _origin(found: Projection, wanted: Projection, *rest: Any) -> str:
     if found.is_facts:
         return "built from the facts"
-    same = wanted.level is None or found.zone is wanted.zone
+    same = wanted.level is None or found.zone == wanted.zone
     return f"built from a projection{'' if same else ' on another clock'}"
 
 
@@ -102,7 +102,7 @@ def seen(trial: Trial, query: Query, plan: Plan, records: int) -> list[str]:
     for name in names:
         if asked - schema.levels - set(stored[name].dimensions):
             found.append("determined dimension")
-    others = [one for one in names if stored[one].level is not None and stored[one].zone is not schema.zone]
+    others = [one for one in names if stored[one].level is not None and stored[one].zone != schema.zone]
     parts = [one for one in names if stored[one].filters]
     of_lists = [stored[name].multivalued for name in names]
     conditions = {

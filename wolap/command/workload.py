@@ -56,16 +56,19 @@ def read_record(path: Path, catalog: Catalog, now: datetime, audience: str | Non
     """
     seen: Counter[str] = Counter()
     first: dict[str, int] = {}
-    wrong: list[tuple[int, int, str]] = []
+    refused, wrong = 0, list[tuple[int, str]]()
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
             for number, line in _lines(file):
                 try:
                     target = _target(line)
                     if target not in seen and len(seen) >= _MOST_TARGETS:
                         raise QueryError(f"is a report beyond the first {_MOST_TARGETS:,} that differ")
                 except QueryError as error:
-                    wrong.append((number, 1, str(error)))
+                    refused += 1
+                    # Of lines in their order none but the first few are shown.
+                    if len(wrong) < _SHOWN:
+                        wrong.append((number, str(error)))
                     continue
                 seen[target] += 1
                 first.setdefault(target, number)
@@ -79,13 +82,14 @@ def read_record(path: Path, catalog: Catalog, now: datetime, audience: str | Non
         try:
             queries.append((_query(target, catalog, principals, now), float(times)))
         except WolapError as error:
-            wrong.append((first[target], times, str(error)))
-    problems = [f"line {number}: {text}" for number, _, text in sorted(wrong)[:_SHOWN]]
+            refused += times
+            wrong.append((first[target], str(error)))
+    problems = [f"line {number}: {text}" for number, text in sorted(wrong)[:_SHOWN]]
     if not queries:
         found = "; ".join(problems) if problems else "it has no line that is not empty"
         raise QueryError(f"{path} records no report of {quote(catalog.schema.name)}: {found}")
     read = int(sum(times for _, times in queries))
-    return Record(tuple(queries), read, sum(times for _, times, _ in wrong), tuple(problems))
+    return Record(tuple(queries), read, refused, tuple(problems))
 
 
 def _lines(file: TextIO) -> Iterator[tuple[int, str]]:

@@ -224,20 +224,20 @@ def _run_block(partial: Partial, column: Column, offsets: np.ndarray, scan: Scan
 def _ordered(scan: Scan, wanted: Wanted) -> Groups:
     """Many keys: each block is put in the order of its keys and reduced, then the blocks are merged like
     projections."""
-    functions = [partial for partial, _ in wanted]
+    # What may leave 64 bits is carried from block to block in two halves, which do not.
+    splits = [_may_overflow(partial, column, scan.rows) for partial, column in wanted]
+    functions = [partial for (partial, _), in_two in zip(wanted, splits, strict=True) for _ in range(1 + in_two)]
     parts: list[Groups] = []
     waiting = 0
-    # Halves of a sum are not carried from block to block, so what may overflow is added up in one.
-    risky = any(_may_overflow(partial, column, scan.rows) for partial, column in wanted)
-    for start, stop, chosen in scan.blocks(max(scan.rows, 1) if risky else LARGE_BLOCK):
+    for start, stop, chosen in scan.blocks(LARGE_BLOCK):
         keys = scan.keys.build(start, stop, chosen)
         series = []
-        for _, column in wanted:
+        for (_, column), in_two in zip(wanted, splits, strict=True):
             values, valid = block_of(column, start, stop, chosen)
             if values is None:
                 values = np.ones(len(keys), np.int64) if valid is None else valid.astype(np.int64)
                 valid = None
-            series.append(Series(values, valid))
+            series += [Series(half, valid) for half in Halves.split(values)] if in_two else [Series(values, valid)]
         part = merge([Groups(keys, tuple(series))], functions)
         parts.append(part)
         waiting += len(part.keys)
@@ -246,7 +246,13 @@ def _ordered(scan: Scan, wanted: Wanted) -> Groups:
     if not parts:
         empty = [Series(np.zeros(0, np.float64 if column.is_float else np.int64)) for _, column in wanted]
         return Groups(_NO_KEYS, tuple(empty))
-    return parts[0] if len(parts) == 1 else merge(parts, functions)
+    found = parts[0] if len(parts) == 1 else merge(parts, functions)
+    whole = iter(found.series)
+    joined = []
+    for (partial, _), in_two in zip(wanted, splits, strict=True):
+        one = next(whole)
+        joined.append(Series(Halves.join(one.values, next(whole).values, partial), one.valid) if in_two else one)
+    return Groups(found.keys, tuple(joined))
 
 
 def _is_total(scan: Scan, wanted: Wanted) -> bool:
@@ -259,7 +265,14 @@ def _is_time_only(scan: Scan, wanted: Wanted) -> bool:
         return False
     if len(digits) != 1 or not isinstance(digits[0], TimeDigit):
         return False
+    if any(column.valid is not None for _, column in wanted) and _longest(digits[0].offsets) > LARGE_BLOCK:
+        # What has no value is left out in a copy, which blocks keep short.
+        return False
     return not any(_may_overflow(partial, column, scan.rows) for partial, column in wanted)
+
+
+def _longest(offsets: np.ndarray) -> int:
+    return int((offsets[1:] - offsets[:-1]).max(initial=0))
 
 
 def _is_dense(scan: Scan, wanted: Wanted) -> bool:

@@ -31,7 +31,7 @@ __all__ = ["coupons", "estimates", "from_image", "image_bytes", "members_of", "t
 
 _RANKS = 1 << RANK_BITS
 _GREATEST = _RANKS - 1
-_BLOCK = 1 << 14
+_BLOCK, _HASHED = 1 << 14, 1 << 16
 _ALPHA = 1 / (2 * log(2))
 _FAMILY, _VERSION, _HLL = 7, 1, 2
 _BYTES = 2
@@ -46,12 +46,14 @@ def members_of(precision: int) -> int:
 
 
 def coupons(values: pa.Array, precision: int) -> np.ndarray:
-    """The item of each value, none of which is null, as uint32."""
-    first, second = hashes_of(values)
-    registers = first & np.uint64((1 << precision) - 1)
-    # Ranks end at 63: six bits.
-    ranks = np.minimum(_leading_zeros(second), _GREATEST - 1) + 1
-    found: np.ndarray = (registers.astype(np.uint32) << np.uint32(RANK_BITS)) | ranks.astype(np.uint32)
+    """The item of each value, none of which is null, as uint32; hashed in blocks, so that memory follows the items."""
+    found = np.empty(len(values), np.uint32)
+    for start in range(0, len(values), _HASHED):
+        first, second = hashes_of(values.slice(start, _HASHED))
+        registers = (first & np.uint64((1 << precision) - 1)).astype(np.uint32)
+        # Ranks end at 63: six bits.
+        ranks = np.minimum(_leading_zeros(second), _GREATEST - 1) + 1
+        found[start : start + _HASHED] = (registers << np.uint32(RANK_BITS)) | ranks.astype(np.uint32)
     return found
 
 
@@ -170,6 +172,8 @@ def from_image(image: bytes) -> np.ndarray:
         raise ValueError("this is no HLL sketch of Apache DataSketches, version 1")
     found = np.zeros(1 << int(content[3]), np.uint8)
     mode, kind = int(content[7]) & 3, int(content[7]) >> 2 & 3
+    if mode > _HLL:
+        raise ValueError("no image of a sketch: its mode is none of list, set and HLL")
     if mode != _HLL:
         _put_coupons(found, content[8 if mode == 0 else 12 :])
         return found

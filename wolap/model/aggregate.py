@@ -270,7 +270,8 @@ def quantile(column: str, probability: float, *, accuracy: float = 0.01, **optio
     """The value that a share of a column's values does not exceed: 0.95 for the 95th percentile.
 
     Of n values in rising order it is that at the position floor(probability * (n - 1)), counted from 0, but for a
-    relative error of at most `accuracy` (from 0.000001 to 0.5). That of durations is a duration, of all else a float.
+    relative error of at most `accuracy` (from 0.000001 to 0.5). That of durations is a duration, rounded to whole
+    units of the column; of all else it is a float.
     """
     return _metric("quantile", column, options, probability=probability, accuracy=accuracy)
 

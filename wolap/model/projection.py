@@ -30,7 +30,7 @@ from wolap.model.schema import Schema
 from wolap.model.tree import path_text, read_path
 from wolap.model.zone import Zone
 
-__all__ = ["FACTS", "Catalog", "Projection", "Shares", "Statistics", "declare_facts", "declare_projection"]
+__all__ = ["FACTS", "Catalog", "Projection", "Shares", "Statistics", "declare_facts", "declare_projection", "stored_of"]
 
 FACTS = "facts"
 NO_CAPS = Caps()
@@ -265,8 +265,6 @@ def declare_projection(
     for step in {one.dimension: None for one in settled}:
         if members_left(settled, step) == (frozenset(), False):
             raise SchemaError([Problem(place, f"its filters leave no member of {step}", "other members, or no filter")])
-    partials = frozenset(partial for metric in chosen for partial in schema.partials(metric))
-    mergeable = frozenset(partial for partial in partials if partial.function not in SETS)
     plain = tuple(step for step in steps if step not in schema.levels)
     return Projection(
         own,
@@ -274,13 +272,19 @@ def declare_projection(
         schema.closure(plain),
         level,
         chosen,
-        partials,
-        mergeable,
-        frozenset(name for name in schema.metrics if mergeable.issuperset(schema.partials(name))),
+        *stored_of(schema, chosen),
         schema.zone if zone is None else Zone(zone),
         settled,
         multivalued=schema.multivalued.intersection(plain),
     )
+
+
+def stored_of(schema: Schema, metrics: Iterable[str]) -> tuple[frozenset[Partial], frozenset[Partial], frozenset[str]]:
+    """The partials that some metrics are stored as, those of them that merge, and the metrics that need no others."""
+    partials = frozenset(partial for metric in metrics for partial in schema.partials(metric))
+    mergeable = frozenset(partial for partial in partials if partial.function not in SETS)
+    merging = frozenset(name for name in schema.metrics if mergeable.issuperset(schema.partials(name)))
+    return partials, mergeable, merging
 
 
 def _zone_problems(place: str, zone: str | None, level: str | None) -> Iterable[Problem]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from wolap.errors import QueryError, nearest, quote
 from wolap.model.filter import SCALARS, Filter, Values
@@ -107,7 +107,8 @@ class Query:
         assign(self, "offset", offset)
         if fresh_since is not None and fresh_since.utcoffset() is None:
             raise QueryError(f"fresh_since {fresh_since} is on no clock; give a datetime with a zone")
-        assign(self, "fresh_since", fresh_since)
+        # In UTC: two instants of an hour that a clock shows twice would be equal on it.
+        assign(self, "fresh_since", None if fresh_since is None else fresh_since.astimezone(UTC))
 
     @property
     def group(self) -> tuple[str, ...]:

@@ -216,16 +216,15 @@ def _fresh(projection: Projection, needs: Needs) -> Iterator[Reason]:
     if wanted is None or projection.statistics is None or projection.is_facts:
         return
     refreshed, zone = projection.statistics.refreshed, needs.schema.zone
-    since = instant_of(wanted, zone)
+    since, remedy = instant_of(wanted, zone), f"refresh {projection.name}"
     if refreshed is None:
-        found = "not known when it was refreshed"
+        # Building it again is not enough where the time of it is not given.
+        found, remedy = "not known when it was refreshed", f"{remedy} and say when"
     elif (at := instant_of(refreshed, zone)) < since:
         found = f"refreshed {moment_text(at, zone)}"
     else:
         return
-    yield Reason(
-        "stale", projection.name, f"{found}, asked for since {moment_text(since, zone)}", f"refresh {projection.name}"
-    )
+    yield Reason("stale", projection.name, f"{found}, asked for since {moment_text(since, zone)}", remedy)
 
 
 Rule = Callable[[Projection, Needs], Iterator[Reason]]
@@ -315,22 +314,27 @@ def offers(projection: Projection, needs: Needs) -> tuple[str, ...]:
     the interval, so its clock has to fit wherever facts lie."""
     if not _touches(projection, needs) or _crossing(projection, needs, needs.span) is not None:
         return ()
-    return _given(projection, needs)
+    given = _given(projection, needs)
+    if projection.merging.issuperset(given) or _cuts_alike(projection, needs, needs.span):
+        return given
+    return tuple(name for name in given if name in projection.merging)
 
 
 def could_offer(projection: Projection, needs: Needs) -> bool:
-    """Whether there are filters and an interval with which a projection could give a metric of this report (W4)."""
-    return needs.dimensions <= projection.closure and bool(_given(projection, needs))
+    """Whether there are filters and an interval with which a projection could give a metric of this report (W4): they
+    may pin whatever it stores, and leave out the time in which clocks differ."""
+    pinned = needs._replace(pinned=frozenset(projection.dimensions))
+    return needs.dimensions <= projection.closure and bool(_given(projection, pinned))
 
 
 def _given(projection: Projection, needs: Needs) -> tuple[str, ...]:
+    """Those of the needed metrics that a projection could give, if both are cut alike."""
     if any(True for _ in _level(projection, needs)):
         return ()
     return tuple(
         name
         for name in needs.metrics
-        if name in projection.merging
-        or (_is_exact(projection, needs, needs.schema.partials(name)) and _cuts_alike(projection, needs, needs.span))
+        if name in projection.merging or _is_exact(projection, needs, needs.schema.partials(name))
     )
 
 

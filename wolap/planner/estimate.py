@@ -3,8 +3,8 @@
 Members of every dimension are counted when facts are loaded, so what one predicate leaves of all facts is known, and
 what several leave is guessed as if they had nothing to do with each other. The number of groups that p rows fall into,
 of n possible ones, is expected to be n (1 - (1 - 1/n)^p), never more than p (Cardenas 1975; Calcite's lattice
-statistics). There are never more groups than rows of any projection that is fine enough, and never more than facts that
-the sharpest predicate leaves: that bound guards, the guess only chooses.
+statistics). That guess only chooses. Guards rest on a bound: there are never more groups than combinations, than rows
+of any projection that is fine enough, and than facts that the sharpest predicate leaves.
 
 By a multi-valued dimension facts are grouped once for each member that they have, so its members are counted in place
 of the facts, and of several such dimensions the members of one by the longest list of each other.
@@ -12,7 +12,7 @@ of the facts, and of several such dimensions the members of one by the longest l
 
 from __future__ import annotations
 
-from math import expm1, inf, log1p, prod
+from math import expm1, fsum, inf, log1p, prod
 from typing import NamedTuple
 
 from wolap.model.filter import Filter
@@ -21,7 +21,7 @@ from wolap.model.projection import Catalog, Shares
 from wolap.model.zone import DAY, HOUR, MINUTE, SECOND
 from wolap.planner.needs import Needs
 
-__all__ = ["NOTHING", "Estimate", "estimate", "expected_groups", "time_groups"]
+__all__ = ["NOTHING", "Estimate", "buckets_between", "estimate", "expected_groups", "most_times", "time_groups"]
 
 _ALL_ROWS = 1 << 62
 # How many values a calendar part has.
@@ -46,7 +46,7 @@ class Estimate(NamedTuple):
     """The size of a report, whatever it is answered from.
 
     `share` of the rows is what filters are expected to leave, and of all rows not more than `left`; `groups` are
-    expected, `most` is what there will not be more of but by an accident of the distribution. `members` is the product
+    expected, and there are not more than `most`. `members` is the product
     of those of the dimensions of the report, `keys` that with its times: what the keys of groups run up to.
     """
 
@@ -74,14 +74,14 @@ def estimate(needs: Needs, catalog: Catalog, rows: int) -> Estimate:
             left = min([int(min(bound * facts.rows, _ALL_ROWS)) + 1 for _, bound in shares])
     if not needs.dimensions and not needs.levels:
         return Estimate(share, left, 1, 1, 1.0, 1.0)
-    members = {name: max(catalog.members.get(name, 1), 1) for name in needs.dimensions}
+    members = {name: max(catalog.members.get(name, 1), 1) for name in sorted(needs.dimensions)}
     times, product = time_groups(needs.levels, needs.level, needs.asked), float(prod(members.values()))
-    possible = _possible(needs, members) * times
+    possible = _possible(needs, members)
     return Estimate(
         share,
         left,
-        int(expected_groups(possible, rows * share) + 0.5),
-        int(expected_groups(possible, min(rows, left)) + 0.5),
+        int(expected_groups(possible * times, rows * share) + 0.5),
+        int(min(possible * most_times(needs.levels, needs.level, needs.asked), rows, left)),
         product,
         product * times,
     )
@@ -97,7 +97,8 @@ def _share(predicate: Filter, catalog: Catalog, lists: frozenset[str]) -> tuple[
     if lists or name in catalog.schema.multivalued:
         return _share_of_pairs(predicate, shares, catalog, lists)
     counted = [shares.members.get(member) for member in predicate.values]
-    known = sum([one for one in counted if one is not None])
+    # Exactly, since members have no order that is the same each time.
+    known = fsum([one for one in counted if one is not None])
     others = counted.count(None)
     if predicate.exclude:
         return max(1.0 - known - others * shares.mean_of_others, 0.0), max(1.0 - known, 0.0)
@@ -108,7 +109,7 @@ def _share_of_pairs(predicate: Filter, shares: Shares, catalog: Catalog, lists: 
     """The same for pairs of fact and member. A fact passes with any of its members, so where they do not make groups
     there may be as many facts as pairs, but no more than all."""
     counted = [shares.members.get(member) for member in predicate.values]
-    known = sum([one for one in counted if one is not None])
+    known = fsum([one for one in counted if one is not None])
     others = counted.count(None)
     if predicate.exclude:
         expected, most = shares.mean_length - known - others * shares.mean_of_others, shares.mean_length - known
@@ -139,17 +140,32 @@ def _possible(needs: Needs, members: dict[str, int]) -> float:
     kept = {predicate.dimension: len(predicate.values) for predicate in needs.query.filters if not predicate.exclude}
     determined = {above for name in needs.dimensions for above in needs.schema.ancestors(name)}
     product = 1.0
-    for name in needs.dimensions - determined:
+    for name in sorted(needs.dimensions - determined):
         product *= max(min(members[name], kept.get(name, members[name])), 1)
     return product
 
 
 def time_groups(levels: frozenset[str], level: str | None, asked: Interval) -> float:
-    """How many time buckets an interval has, or combinations of calendar parts where those are fewer."""
+    """How many time buckets an interval is expected to have, or combinations of calendar parts where those are
+    fewer."""
+    return _times(levels, level, asked, 1.0)
+
+
+def most_times(levels: frozenset[str], level: str | None, asked: Interval) -> float:
+    """How many it has at most: the first and the last bucket may be cut, and a clock may be set back in between."""
+    return _times(levels, level, asked, 3.0)
+
+
+def buckets_between(level: str, interval: Interval) -> float:
+    """How many buckets of a level an interval has at most."""
+    return max(interval.end - interval.start, 0) / _SIZES[level] + 3.0
+
+
+def _times(levels: frozenset[str], level: str | None, asked: Interval, more: float) -> float:
     if level is None:
         return 1.0
     length = max(asked.end - asked.start, 0)
     product = 1.0
     for name in levels:
-        product *= length / _SIZES["year"] + 1.0 if name == "year" else _PARTS[name]
-    return min(length / _SIZES[level] + 1.0, product)
+        product *= length / _SIZES["year"] + more if name == "year" else _PARTS[name]
+    return min(length / _SIZES[level] + more, product)

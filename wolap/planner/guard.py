@@ -50,7 +50,7 @@ def _facts_of(part: Part, needs: Needs) -> int:
 def too_many_groups_text(groups: int, cap: int, needs: Needs, passes: Passes) -> str:
     """The refusal of a report with too many groups."""
     asked = path_text(needs.query.group) or "the totals"
-    text = f"{asked} would have about {groups:,} records before its limit, and {cap:,} are allowed"
+    text = f"{asked} may have up to {groups:,} records before its limit, and {cap:,} are allowed"
     return text + _hint(needs.query, passes, (_shorter_paths(needs.query),))
 
 

@@ -21,7 +21,7 @@ from wolap.planner.cost import (
     keys_of,
     rows_of,
 )
-from wolap.planner.estimate import Estimate
+from wolap.planner.estimate import Estimate, buckets_between
 from wolap.planner.needs import Needs
 
 __all__ = ["memory_of"]
@@ -39,7 +39,10 @@ _ORDERING = 5
 # Keys that do not fit one number are ranked: what occurs is sorted and looked up.
 _RANKED, _MOST_KEYS = 3, float(1 << 62)
 # A value that is only counted, and an item that is merged and kept, while pairs are put in order or marked in a table.
-_VALUE, _ITEM = 16, 32
+_VALUE, _ITEM, _COUNTED_ITEM = 16, 32, 64
+# What tells the times of a report by its buckets, and what those are found with, for each bucket that the facts could
+# have: they are kept for the next report, and count as if they never were.
+_BUCKET = 100
 
 
 def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
@@ -55,7 +58,7 @@ def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
         kept += columns + len(needs.metrics) + 4
     whole = len(parts) == 1
     scans = [_scan(part, needs, size, size.keys if whole else keys_of(needs, size, part.interval)) for part in parts]
-    return _BLOCKS + groups * _NUMBER * kept + max(scans, default=0)
+    return _BLOCKS + groups * _NUMBER * kept + sum(scans) + sum(_times(part, needs) for part in parts)
 
 
 def _scan(part: Part, needs: Needs, size: Estimate, keys: float) -> int:
@@ -96,9 +99,19 @@ def _exploded(needs: Needs, size: Estimate, keys: float, plain: int, pairs: int)
     return taken + _NUMBER * waiting * (2 * (columns + plain) + _ORDERING)
 
 
+def _times(part: Part, needs: Needs) -> int:
+    """Bytes of the buckets of time that a report cuts by, of all rows whatever its interval."""
+    if needs.level is None or part.projection.statistics is None:
+        return 0
+    whole = needs.span.intersect(part.projection.statistics.coverage)
+    return int(_BUCKET * min(part.projection.statistics.rows, buckets_between(needs.level, whole)))
+
+
 def _items(part: Part, needs: Needs, rows: int) -> int:
     """Bytes of what is counted or merged by its items: one kind after the other, and those that are kept stay."""
     taken, exploded = 0.0, needs.lists and part.projection.is_facts
     for partial, items in items_by_partial(part.projection, needs):
-        taken += rows * items * (_VALUE if partial.function in SETS and not exploded else _ITEM)
+        size = _VALUE if partial.function in SETS else _COUNTED_ITEM if partial.function == "buckets" else _ITEM
+        # Of pairs what is only counted is kept as a set from block to block.
+        taken += rows * items * (max(size, _ITEM) if exploded else size)
     return int(taken)

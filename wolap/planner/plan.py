@@ -93,9 +93,9 @@ class Piece:
 class Plan:
     """What will be done for a query.
 
-    `query` is the one that is run: settled, with the caller's implied filters. `metrics` come out, in this order.
-    `groups` is what there will not be more of, `memory` the bytes that those take, both by the estimates that guards
-    rest on; `widened` tells that the interval grew to what is stored (W19).
+    `query` is the one that is run: settled, with the caller's implied filters. `metrics` come out, in this order. There
+    are not more than `groups`, and `memory` is the bytes that those take: what guards rest on. `widened` tells that the
+    interval grew to what is stored (W19).
     """
 
     query: Query

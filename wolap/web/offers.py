@@ -7,6 +7,7 @@ last fact ends nowhere in particular, so that a clock that goes on changes nothi
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from wolap.errors import QueryError
 from wolap.language.reader import Location, Target, default_interval, locate, read_query, split_target
 from wolap.model.interval import Moment
 from wolap.model.principal import Principal
+from wolap.model.query import settle_filter
 from wolap.model.tree import Path
 from wolap.planner.choose import is_answerable
 from wolap.planner.plan import Plan
@@ -57,7 +59,7 @@ class Offers:
         if self.answers_all:
             return bool(self.metrics(path))
         kept = self.snapshot.catalog.offers
-        key = (self.principal, path, *self._default(path))
+        key = (self._caller, path, *self._default(path))
         if key not in kept:
             if len(kept) >= _MOST_KEPT:
                 kept.clear()
@@ -70,6 +72,13 @@ class Offers:
         location = locate(split, self.snapshot.catalog.schema)
         plan = None if location is None else self._plan(split, location)
         return plan is not None and not plan.widened
+
+    @property
+    def _caller(self) -> Hashable:
+        """Whom a verdict is for. Filters are settled: True and 1 are equal, and not the same text."""
+        principal, schema = self.principal, self.snapshot.catalog.schema
+        implied = tuple(settle_filter(one, schema) for one in principal.filters) if principal.filters else ()
+        return principal.audience, implied, principal.caps
 
     def _default(self, path: Path) -> _Bounds:
         """The interval of a bare path, an end behind the facts as their own end."""
