@@ -36,7 +36,7 @@ def test_shares_are_those_of_the_facts(values, told):
     codes = cube.snapshot.sources["facts"].layout.codes["city"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("wolap.engine.members._SHARES_TOLD", told)
-        shares = shares_of(members, codes)
+        shares = shares_of(members, codes, len(codes))
     counted = Counter(values)
     frequent = counted.most_common()
     assert sorted(shares.members.values(), reverse=True) == [many / len(values) for _, many in frequent[:told]]

@@ -110,7 +110,7 @@ def _share_of_pairs(predicate: Filter, shares: Shares, catalog: Catalog, lists: 
     """The same for pairs of fact and member. A fact passes with any of its members, so where they do not make groups
     there may be as many facts as pairs, but no more than all."""
     counted = [shares.members.get(member) for member in predicate.values]
-    known = sum([one for one in counted if one is not None])
+    known = fsum([one for one in counted if one is not None])
     others = counted.count(None)
     if predicate.exclude:
         expected, most = shares.mean_length - known - others * shares.mean_of_others, shares.mean_length - known

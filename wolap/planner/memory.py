@@ -84,14 +84,6 @@ def _scan(part: Part, needs: Needs, size: Estimate, keys: float) -> int:
     return int(taken) + _items(part, needs, rows)
 
 
-def _times(part: Part, needs: Needs) -> int:
-    """Bytes of the buckets of time that a report cuts by, of all rows whatever its interval."""
-    if needs.level is None or part.projection.statistics is None:
-        return 0
-    whole = needs.span.intersect(part.projection.statistics.coverage)
-    return int(_BUCKET * min(part.projection.statistics.rows, buckets_between(needs.level, whole)))
-
-
 def _exploded(needs: Needs, size: Estimate, keys: float, plain: int, pairs: int) -> int:
     """Bytes that reading facts takes which are in several groups: a block of pairs, with its keys in a table or in
     order, and the groups of the blocks before."""
@@ -107,11 +99,19 @@ def _exploded(needs: Needs, size: Estimate, keys: float, plain: int, pairs: int)
     return taken + _NUMBER * waiting * (2 * (columns + plain) + _ORDERING)
 
 
+def _times(part: Part, needs: Needs) -> int:
+    """Bytes of the buckets of time that a report cuts by, of all rows whatever its interval."""
+    if needs.level is None or part.projection.statistics is None:
+        return 0
+    whole = needs.span.intersect(part.projection.statistics.coverage)
+    return int(_BUCKET * min(part.projection.statistics.rows, buckets_between(needs.level, whole)))
+
+
 def _items(part: Part, needs: Needs, rows: int) -> int:
     """Bytes of what is counted or merged by its items: one kind after the other, and those that are kept stay."""
     taken, exploded = 0.0, needs.lists and part.projection.is_facts
     for partial, items in items_by_partial(part.projection, needs):
-        kept = partial.function not in SETS or exploded
-        size = _COUNTED_ITEM if partial.function == "buckets" else _ITEM if kept else _VALUE
-        taken += rows * items * size
+        size = _VALUE if partial.function in SETS else _COUNTED_ITEM if partial.function == "buckets" else _ITEM
+        # Of pairs what is only counted is kept as a set from block to block.
+        taken += rows * items * (max(size, _ITEM) if exploded else size)
     return int(taken)
