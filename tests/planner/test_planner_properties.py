@@ -21,7 +21,7 @@ from wolap.errors import NoAnswer
 from wolap.model.aggregate import approximate_distinct, count, distinct, maximum, mean, ratio, total
 from wolap.model.interval import EVERYTHING, Interval, Moment, read_moment
 from wolap.model.level import LEVELS, nests
-from wolap.model.projection import Catalog, Projection, Statistics, declare_facts, declare_projection
+from wolap.model.projection import Catalog, Projection, Shares, Statistics, declare_facts, declare_projection
 from wolap.model.query import Filter, Query, interval_of, settle
 from wolap.model.schema import Dimension, Schema, Time
 from wolap.model.tree import Tree
@@ -290,7 +290,12 @@ def seeded() -> str:
     grains = ("year/repository", "year/month/country/repository", "year/month/day/hour/city/repository")
     stored = [replace(declare_projection(SCHEMA, grain), statistics=Statistics((0, 99))) for grain in grains]
     members = {"country": 7, "city": 1_000_003, "repository": 999_983}
-    catalog = Catalog(SCHEMA, (*stored, declare_facts(SCHEMA, Statistics((0, 10**9)))), EVERYTHING, members)
+    shares = {
+        "repository": Shares({None: 0.1, "a": 0.2, "b": 1 / 3, "c": 1e-17}, 1e-7, 1e-6),
+        "country": Shares({"de": 0.7, "ch": 0.1}),
+    }
+    facts = declare_facts(SCHEMA, Statistics((0, 10**9)))
+    catalog = Catalog(SCHEMA, (*stored, facts), EVERYTHING, members, shares=shares)
     left_out = {"repository": [None, "a", "b", "c"], "country": ["de", "ch"]}
     query = Query("year/month/week/day/country/city/repository", where_not=left_out, start="2024-01-20T00:10")
     return str(plan_query(query, catalog, explain=True))
