@@ -37,6 +37,8 @@ from wolap import (
 )
 from wolap.command import commands
 from wolap.cube import Snapshot
+from wolap.engine.arithmetic import MetricColumn
+from wolap.engine.verdict import _unlike
 from wolap.verify import random_queries, verify
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "commits.toml"
@@ -205,3 +207,15 @@ def test_the_command() -> None:
     assert result.exit_code == 0, result.output
     assert "40 queries by " in result.stdout
     assert ": 0 differences" in result.stdout
+
+
+def test_what_is_rounded_is_compared_as_it_was_before() -> None:
+    """A float on either side of a half is no difference, and a whole unit is one."""
+    unit = pa.duration("ms")
+
+    def column(number: float) -> MetricColumn:
+        return MetricColumn("m", np.rint([number]).astype(np.int64), None, unit, np.array([number]))
+
+    assert _unlike(column(502.5 - 1e-9), column(502.5 + 1e-9)).tolist() == [False]
+    assert _unlike(column(502.0), column(503.0)).tolist() == [True]
+    assert _unlike(column(502.4), column(502.0)).tolist() == [True]

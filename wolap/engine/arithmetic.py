@@ -38,12 +38,22 @@ class Unfit(TypeError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MetricColumn:
-    """The numbers of one metric, a value for each group; `valid` False where there is none; `type` is what they are."""
+    """The numbers of one metric, a value for each group; `valid` False where there is none; `type` is what they are.
+
+    Where `values` are rounded to whole units, `unrounded` is what they were before.
+    """
 
     name: str
     values: np.ndarray
     valid: np.ndarray | None
     type: pa.DataType
+    unrounded: np.ndarray | None = None
+
+    def at(self, rows: np.ndarray | slice) -> MetricColumn:
+        """The same of some groups."""
+        valid = None if self.valid is None else self.valid[rows]
+        unrounded = None if self.unrounded is None else self.unrounded[rows]
+        return MetricColumn(self.name, self.values[rows], valid, self.type, unrounded)
 
     @property
     def is_duration(self) -> bool:

@@ -97,10 +97,7 @@ def _report(
     if order is not None or shown.stop - shown.start < found.rows:
         rows = shown if order is None else order[shown]
         dimensions = [replace(column, codes=column.codes[rows]) for column in dimensions]
-        metrics = [
-            replace(column, values=column.values[rows], valid=None if column.valid is None else column.valid[rows])
-            for column in metrics
-        ]
+        metrics = [column.at(rows) for column in metrics]
     return Report(tuple(dimensions), tuple(metrics), shown.stop - shown.start, found.rows)
 
 

@@ -144,4 +144,4 @@ def _whole_duration(column: MetricColumn) -> MetricColumn:
         return column
     if (np.abs(column.values) >= 2.0**63).any():
         raise MetricOverflow(f"{column.name} does not fit a 64-bit duration in some group; ask for finer groups")
-    return replace(column, values=np.rint(column.values).astype(np.int64))
+    return replace(column, values=np.rint(column.values).astype(np.int64), unrounded=column.values)

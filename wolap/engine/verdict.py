@@ -145,12 +145,14 @@ def _unlike(one: MetricColumn, other: MetricColumn) -> np.ndarray:
     valid, same = (
         np.ones(len(column.values), bool) if column.valid is None else column.valid for column in (one, other)
     )
-    if one.values.dtype.kind == "f" or other.values.dtype.kind == "f":
-        larger = np.maximum(np.abs(one.values), np.abs(other.values))
+    # Floats on both sides of a half are rounded away from each other, and differ no more than before.
+    left, right = (column.values if column.unrounded is None else column.unrounded for column in (one, other))
+    if left.dtype.kind == "f" or right.dtype.kind == "f":
+        larger = np.maximum(np.abs(left), np.abs(right))
         # Two infinities are equal, though nothing is left of their difference.
         with np.errstate(invalid="ignore"):
-            differ = (one.values != other.values) & ~(np.abs(one.values - other.values) <= TOLERANCE * larger)
+            differ = (left != right) & ~(np.abs(left - right) <= TOLERANCE * larger)
     else:
-        differ = one.values != other.values
+        differ = left != right
     unlike: np.ndarray = (valid != same) | (valid & same & differ)
     return unlike
