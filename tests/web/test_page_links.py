@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 import pytest
-from web_cubes import ask, cube
+from web_cubes import ask, cube, document
 
 from wolap import Caps, Cube, Dimension, Schema, Time, Tree, count
 from wolap.web.endpoint import Endpoint
@@ -97,3 +97,17 @@ def test_a_member_that_no_target_can_say_is_no_link() -> None:
     assert [row.startswith("<a ") for row in rows] == [False, True, False]
     for href in HREF.findall(body):
         assert ask(endpoint, unescape(href), accept="text/html").status == 200
+
+
+def test_a_path_that_answers_only_without_the_interval_is_offered_without_it() -> None:
+    """Ten days of July cut the years that are stored by mvpd. JSON offers that path, so the page does (W48)."""
+    endpoint = strict()
+    asked = "/c/year?start=2024-07-10&end=2024-07-20&device=2"
+    page = ask(endpoint, asked, accept="text/html")
+    offered = document(ask(endpoint, asked))["_links"]["drill-down"]
+    hrefs = {urlsplit(unescape(href)).path: unescape(href) for href in HREF.findall(page.body.decode())}
+    for link in offered:
+        assert ask(endpoint, hrefs[link["href"]], accept="text/html").status == 200
+    assert {link["name"] for link in offered} == {"mvpd", "device"}
+    assert "start" not in hrefs["/c/year/mvpd"]
+    assert "start=2024-07-10" in hrefs["/c/year/device"]

@@ -60,9 +60,14 @@ class Addresses:
         answers = self._around.answers
         return len(address) <= LONGEST_ADDRESS and (answers is None or answers(address[len(self._around.root) :]))
 
-    def leads_to(self, path: Path) -> bool:
-        """Whether another path answers, by itself and with what was said here."""
-        return self._around.can_follow(path) and self.is_offered(self.to(path))
+    def towards(self, path: Path) -> str | None:
+        """The address of another path: with what was said here where that answers, else without its interval, else by
+        itself; None where it does not answer even so (W48)."""
+        if not self._around.can_follow(path):
+            return None
+        said = (self.to(path), self.to(path, interval=(None, None)))
+        alone = self._around.root + write_path(path, self._schema)
+        return next((address for address in said if self.is_offered(address)), alone)
 
     def to(
         self,

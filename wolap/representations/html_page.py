@@ -81,33 +81,37 @@ def _path(resource: Resource, addresses: Addresses) -> str:
         text = escape(title_of(resource.schema, above[-1]) if above else title_of_cube(resource.schema))
         if length == len(path):
             steps.append(f'<li><span aria-current="page">{text}</span></li>')
-        elif addresses.leads_to(above):
-            steps.append(f'<li><a href="{escape(addresses.to(above))}">{text}</a></li>')
+        elif address := addresses.towards(above):
+            steps.append(f'<li><a href="{escape(address)}">{text}</a></li>')
         else:
             steps.append(f"<li>{text}</li>")
     return f'<nav class="path" aria-label="Path"><ol>{"".join(steps)}</ol></nav>'
 
 
 def _steps(resource: Resource, addresses: Addresses) -> str:
-    """One step further, aside and back, with what was said."""
+    """One step further, aside and back, with what was said where that answers."""
     forest, path = resource.surroundings.forest, resource.query.path
     if path not in forest:
         return ""
     beside = forest.children(path[:-1]) if path else ()
     rows = (
-        ("drill down by", [child for child in forest.children(path) if addresses.leads_to(child)]),
-        ("instead of the last step", [one for one in beside if one != path and addresses.leads_to(one)]),
-        ("roll up", [path[:-1]] if path and addresses.leads_to(path[:-1]) else []),
+        ("drill down by", forest.children(path)),
+        ("instead of the last step", [one for one in beside if one != path]),
+        ("roll up", [path[:-1]] if path else []),
     )
-    return f'<div class="ways">{"".join(_step_list(resource, addresses, *row) for row in rows if row[1])}</div>'
+    return f'<div class="ways">{"".join(_step_list(resource, addresses, *row) for row in rows)}</div>'
 
 
 def _step_list(resource: Resource, addresses: Addresses, label: str, paths: Iterable[tuple[str, ...]]) -> str:
+    """Links to those of some paths that answer; nothing where none does."""
     links = "".join(
-        f'<li><a href="{escape(addresses.to(path))}">'
+        f'<li><a href="{escape(address)}">'
         f"{escape(title_of(resource.schema, path[-1]) if path else title_of_cube(resource.schema))}</a></li>"
         for path in paths
+        if (address := addresses.towards(path))
     )
+    if not links:
+        return ""
     name = label.capitalize()
     return f'<nav class="steps" aria-label="{name}"><ul><li class="label-of">{name}</li>{links}</ul></nav>'
 
