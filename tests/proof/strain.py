@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from random import Random
 from types import ModuleType
 
-from wolap.engine import collection, explode, groups, joint, kernels, keys, layout, time_index
+from wolap.engine import collection, explode, groups, joint, kernels, keys, layout, source, time_index, zones
 from wolap.planner import cost
 
 __all__ = ["strained"]
@@ -28,7 +28,12 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((collection,), "_TABLE_BYTES_MOST", (0,)),
     ((keys,), "_MOST", (1 << 4, 1 << 12)),
     ((keys,), "_RANKED_BLOCK", (50, 500)),
+    ((keys,), "_LONG_BUCKET", (0, 1 << 20)),
     ((time_index,), "_BLOCK", (50, 500)),
+    ((time_index,), "_SHARED", (0, 1 << 20)),
+    ((source,), "_FEW_ROWS", (0, 0, 50)),
+    ((zones,), "_MEAN_RUN", (0, 0, 2)),
+    ((zones,), "_BLOCK", (20, 100)),
     ((layout,), "_MOST_PARTITIONS", (1, 20)),
 )
 

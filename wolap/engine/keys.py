@@ -17,6 +17,8 @@ __all__ = ["CodeDigit", "Digit", "Keys", "TimeDigit", "different", "pack"]
 
 _MOST = 1 << 62
 _RANKED_BLOCK = 1 << 20
+# Of shorter buckets it takes longer to search for their ends than to write down the bucket of every row.
+_LONG_BUCKET = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +55,14 @@ class TimeDigit:
             last = int(np.searchsorted(offsets, np.int64(stop)))
             groups = groups[first:last]
             offsets = np.clip(offsets[first : last + 1], start, stop)
-        block = np.repeat(groups, offsets[1:] - offsets[:-1])
-        return block if chosen is None else block[chosen]
+        if chosen is None:
+            return np.repeat(groups, offsets[1:] - offsets[:-1])
+        if len(groups) * _LONG_BUCKET > stop - start:
+            block: np.ndarray = np.repeat(groups, offsets[1:] - offsets[:-1])[chosen]
+            return block
+        # Chosen rows may be few in a long block: as many of them as lie before the end of each bucket.
+        ends = np.searchsorted(chosen, offsets - start)
+        return np.repeat(groups, ends[1:] - ends[:-1])
 
 
 Digit = CodeDigit | TimeDigit

@@ -1,9 +1,10 @@
 """How facts and projections lie in memory: the same way.
 
-A layout is rows sorted by time; for each dimension a column of codes, for each partial a column of numbers. Facts
-have a row per fact and, as their partials, what those are computed from; a projection has a row per combination of
-its grain and bucket. Merging partials of either gives any coarser grain. The members of dimensions, and which member
-of a level belongs to which of the level above, are one set of dictionaries for the whole cube.
+A layout is rows sorted by time, and within a bucket of time by `order`; for each dimension a column of codes, for each
+partial a column of numbers. Facts have a row per fact and, as their partials, what those are computed from; a
+projection has a row per combination of its grain and bucket. Merging partials of either gives any coarser grain. The
+members of dimensions, and which member of a level belongs to which of the level above, are one set of dictionaries for
+the whole cube.
 
 Of a multi-valued dimension facts have no codes, but lists of them. A projection that stores it has a row for each
 member, and so a code like any other.
@@ -15,7 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
+import pyarrow as pa
+
 from wolap.engine.columns import Column
+from wolap.engine.groups import Series
 from wolap.engine.lists import codes_in, longest_of, starts_of
 from wolap.engine.members import Codes, Members
 from wolap.engine.time_index import TimeIndex
@@ -24,7 +29,7 @@ from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.level import nests
 from wolap.model.projection import Statistics
 
-__all__ = ["Dictionaries", "Layout", "partition_level"]
+__all__ = ["Dictionaries", "Layout", "Runs", "column_of", "partition_level"]
 
 _MOST_PARTITIONS = 10_000
 
@@ -38,14 +43,30 @@ class Dictionaries:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """Runs of one depth: `offsets` are the rows where each begins, and the end; `time` and `codes` have a row for each.
+
+    `columns` are the partials that were asked for so far; None for one that does not fit 64 bits in some run.
+    """
+
+    offsets: np.ndarray
+    time: TimeIndex | None
+    codes: Mapping[str, Codes]
+    columns: dict[Partial, Column | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Rows sorted by time, as columns."""
+    """Rows sorted by time, and by the dimensions in `order` within each bucket of its index, as columns."""
 
     rows: int
     time: TimeIndex | None
     codes: Mapping[str, Codes]
     columns: Mapping[Partial, Column]
     lists: Mapping[str, Column] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    # By depth and partition (`engine/zones.py`), worked out when they are first asked for.
+    known_runs: dict[tuple[int, str | None], Runs | None] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def bytes(self) -> int:
@@ -93,3 +114,13 @@ def partition_level(time: TimeIndex, level: str) -> str | None:
     """What rows in buckets of one level are counted by: the finest of these that gives not too many partitions."""
     coarser = (one for one in ("hour", "day", "month", "year") if nests(level, one))
     return next((one for one in coarser if len(time.buckets(one).instants) <= _MOST_PARTITIONS), None)
+
+
+def column_of(series: Series, output: pa.DataType) -> Column:
+    """What was rolled up, as a column to be rolled up again."""
+    if series.items is not None:
+        return series.items
+    values = series.values
+    if values.dtype.kind == "f" or not len(values):
+        return Column(values, series.valid, output)
+    return Column(values, series.valid, output, int(values.min()), int(values.max()))

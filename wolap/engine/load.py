@@ -18,7 +18,6 @@ from wolap.engine.members import Codes, Members, encode
 from wolap.engine.time_index import TimeIndex, local_to_instants
 from wolap.errors import Problem, SchemaError, nearest, quote
 from wolap.model.aggregate import Partial
-from wolap.model.level import INSTANT
 from wolap.model.schema import Schema
 from wolap.model.zone import DAY, FIRST_INSTANT, LAST_INSTANT, Zone
 
@@ -90,7 +89,7 @@ def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, L
         codes = {name: column[order] for name, column in codes.items()}
         columns = _reorder(columns, order)
         lists = {name: take(column, order) for name, column in lists.items()}
-    time = None if instants is None else TimeIndex(instants, None, INSTANT, schema.zone)
+    time = None if instants is None else TimeIndex.over(instants, schema.zone)
     return bound, Dictionaries(members, parents), Layout(table.num_rows, time, codes, columns, lists)
 
 

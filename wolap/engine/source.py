@@ -5,7 +5,7 @@ Sources of one cube share its dictionaries, so that the groups of two sources me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import Protocol
@@ -22,13 +22,19 @@ from wolap.engine.keys import CodeDigit, Digit, Keys, TimeDigit, pack
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.lists import SomeMember
 from wolap.engine.members import Codes
-from wolap.engine.scan import Condition, Predicate, Scan
+from wolap.engine.scan import Condition, Predicate, Ranges, Scan
+from wolap.engine.stitch import stitch
+from wolap.engine.zones import kept_rows, runs_at, zone_of
 from wolap.model.aggregate import COLLECTIONS, JOINT, Partial
 from wolap.model.filter import Filter, implies
+from wolap.model.level import common_level
 from wolap.model.query import Query
 from wolap.planner.plan import Piece
 
 __all__ = ["MemorySource", "Source"]
+
+# So many rows are read faster than zones are looked up.
+_FEW_ROWS = 1 << 14
 
 
 class Source(Protocol):
@@ -52,20 +58,73 @@ class MemorySource:
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
         layout = self.layout
-        start, stop = (0, layout.rows) if layout.time is None else layout.time.rows_in(piece.interval)
+        rows = (0, layout.rows) if layout.time is None else layout.time.rows_in(piece.interval)
         levels = tuple(name for name in query.group if name not in self.dictionaries.members)
-        digits = self._digits(query.group, levels, start, stop)
-        found = self.grouped(digits, (start, stop), query.filters, piece.partials, cancel)
+        parts = self._parts(query, levels, rows, piece.partials, cancel)
+        return stitch([source._of_rows(query, levels, own, piece.partials, cancel) for source, own in parts])
+
+    def _of_rows(
+        self,
+        query: Query,
+        levels: tuple[str, ...],
+        rows: tuple[int, int],
+        partials: Sequence[Partial],
+        cancel: Event | None,
+    ) -> Partials:
+        """The partials of a range of rows."""
+        digits = self._digits(query.group, levels, *rows)
+        found = self.grouped(digits, rows, query.filters, partials, cancel)
         dimensions: dict[str, np.ndarray] = {}
         for name, codes in found.dimensions.items():
             digit = digits[name]
             if isinstance(digit, TimeDigit):
-                assert layout.time is not None
-                parts, numbers = layout.time.groups(levels).parts, codes + digit.base
+                assert self.layout.time is not None
+                parts, numbers = self.layout.time.groups(levels).parts, codes + digit.base
                 dimensions.update((level, parts[level][numbers]) for level in levels)
             else:
                 dimensions[name] = codes
         return replace(found, dimensions={name: dimensions[name] for name in query.group})
+
+    def _parts(
+        self,
+        query: Query,
+        levels: tuple[str, ...],
+        rows: tuple[int, int],
+        partials: Sequence[Partial],
+        cancel: Event | None,
+    ) -> list[tuple[MemorySource, tuple[int, int]]]:
+        """Where the rows of a report are read: in zones as far as whole runs go, else in the layout itself."""
+        start, stop = rows
+        if stop - start < _FEW_ROWS or any(self.layout.columns[partial].members is not None for partial in partials):
+            return [(self, rows)]
+        names = {one.dimension for one in self._told(query.filters)}.union(query.group).difference(levels)
+        depth = self._depth(names)
+        runs = None if depth is None else runs_at(self.layout, depth, common_level(levels))
+        if runs is None:
+            return [(self, rows)]
+        first = int(runs.offsets.searchsorted(np.int64(start)))
+        last = int(runs.offsets.searchsorted(np.int64(stop), side="right")) - 1
+        if last - first < 1:
+            return [(self, rows)]
+        zone = zone_of(
+            self.layout, runs, partials, lambda scan, wanted: self.groups(replace(scan, cancel=cancel), wanted)
+        )
+        if zone is None:
+            return [(self, rows)]
+        begin, end = int(runs.offsets[first]), int(runs.offsets[last])
+        zones = MemorySource(zone, self.dictionaries, self.filters)
+        found = [(self, (start, begin)), (zones, (first, last)), (self, (end, stop))]
+        return [(source, own) for source, own in found if own[0] < own[1]]
+
+    def _depth(self, names: Set[str]) -> int | None:
+        """How many of the leading dimensions tell all of these; None where all of them do not."""
+        order = self.layout.order
+        for depth in range(len(order) + 1):
+            told = set(order[:depth])
+            told.update(above for child, above in self.dictionaries.parents if child in told)
+            if names <= told:
+                return depth
+        return None
 
     def grouped(
         self,
@@ -82,10 +141,41 @@ class MemorySource:
         ordinary = {name: digit for name, digit in digits.items() if not isinstance(digit, ListDigit)}
         if len(ordinary) < len(digits):
             return self._exploded(digits, rows, tuple(filters), partials, cancel)
-        scan = Scan(*rows, pack(list(ordinary.values()), *rows), tuple(self.predicates(filters)), cancel)
+        ranges, others = self._slices(tuple(filters), rows)
+        keys = pack(list(ordinary.values()), *rows)
+        scan = Scan(*rows, keys, tuple(self.predicates(others)), cancel, ranges)
         groups, series = self.groups(scan, partials)
         codes = dict(zip(digits, scan.keys.split(groups.keys), strict=True))
         return Partials(codes, dict(zip(partials, series, strict=True)), len(groups.keys))
+
+    def _slices(self, filters: tuple[Filter, ...], rows: tuple[int, int]) -> tuple[Ranges | None, tuple[Filter, ...]]:
+        """The rows that pass the filters on leading dimensions, which are slices, and the filters that are left."""
+        if not filters or rows[1] - rows[0] < _FEW_ROWS or not self.layout.order:
+            return None, filters
+        for depth in range(len(self.layout.order), 0, -1):
+            leading = self.layout.order[:depth]
+            own = [one for one in self._told(filters) if self._stored(one.dimension) in leading]
+            if not any(self._stored(one.dimension) == leading[-1] for one in own):
+                continue
+            if (runs := runs_at(self.layout, depth)) is None:
+                continue
+            layout = Layout(len(runs.offsets) - 1, None, runs.codes, {})
+            conditions = list(MemorySource(layout, self.dictionaries).predicates(own))
+            kept = np.logical_and.reduce([one.mask(0, layout.rows) for one in conditions])
+            ranges = kept_rows(runs, kept, *rows)
+            return ranges, tuple(one for one in filters if one not in own)
+        return None, filters
+
+    def _told(self, filters: Iterable[Filter]) -> list[Filter]:
+        """The filters that not every row is known to pass."""
+        return [one for one in filters if not (self.filters and implies(self.filters, one))]
+
+    def _stored(self, name: str) -> str | None:
+        """The dimension whose codes tell this one; None for lists."""
+        if name in self.layout.codes:
+            return name
+        parents = self.dictionaries.parents
+        return next((child for child, above in parents if above == name and child in self.layout.codes), None)
 
     def _exploded(
         self,
@@ -173,20 +263,15 @@ class MemorySource:
 
     def codes_of(self, name: str) -> tuple[Codes, Codes | None]:
         """The codes of a dimension, or those of one that determines it with the table that leads up."""
-        if name in self.layout.codes:
-            return self.layout.codes[name], None
-        below = next(
-            child for child, above in self.dictionaries.parents if above == name and child in self.layout.codes
-        )
-        return self.layout.codes[below], self.dictionaries.parents[below, name]
+        stored = self._stored(name)
+        assert stored is not None
+        return self.layout.codes[stored], None if stored == name else self.dictionaries.parents[stored, name]
 
     def predicates(self, filters: Iterable[Filter]) -> Iterable[Condition]:
         """The filters that rows have to be held against: all but those that every row is known to pass, whose dimension
         need not be stored. Those of one list are one, since one member has to pass them all."""
         of_lists: dict[str, list[Filter]] = {}
-        for predicate in filters:
-            if self.filters and implies(self.filters, predicate):
-                continue
+        for predicate in self._told(filters):
             if predicate.dimension in self.layout.lists:
                 of_lists.setdefault(predicate.dimension, []).append(predicate)
                 continue
