@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Protocol
 
 import numpy as np
 
-__all__ = ["CodeDigit", "Digit", "Keys", "TimeDigit", "different", "pack"]
+__all__ = ["CodeDigit", "Digit", "Keys", "MomentDigit", "TimeDigit", "different", "pack"]
 
 _MOST = 1 << 62
 _RANKED_BLOCK = 1 << 20
@@ -65,7 +66,34 @@ class TimeDigit:
         return np.repeat(groups, ends[1:] - ends[:-1])
 
 
-Digit = CodeDigit | TimeDigit
+class Places(Protocol):
+    """Tells of rows the places of their instants among all that occur."""
+
+    def places_of(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
+        """The places of the chosen rows of a block."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MomentDigit:
+    """Rows that do not lie in the order of time: `table` has a code for each instant from the place `low` on. `base`
+    was taken off the codes."""
+
+    rows: Places
+    table: np.ndarray
+    low: int
+    size: int
+    base: int = 0
+
+    def codes(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
+        """The codes of the chosen rows of a block."""
+        places = self.rows.places_of(start, stop, chosen)
+        places -= self.low
+        codes: np.ndarray = self.table[places]
+        return codes
+
+
+Digit = CodeDigit | TimeDigit | MomentDigit
 
 
 @dataclass(frozen=True, slots=True, eq=False)

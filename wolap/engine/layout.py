@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from wolap.engine.columns import Column
 from wolap.engine.groups import Series
+from wolap.engine.keys import TimeDigit
 from wolap.engine.lists import codes_in, longest_of, starts_of
 from wolap.engine.members import Codes, Members
 from wolap.engine.time_index import TimeIndex
@@ -29,7 +30,7 @@ from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.level import nests
 from wolap.model.projection import Statistics
 
-__all__ = ["Dictionaries", "Layout", "Runs", "column_of", "partition_level"]
+__all__ = ["Dictionaries", "Layout", "Moments", "Runs", "column_of", "partition_level"]
 
 _MOST_PARTITIONS = 10_000
 
@@ -56,6 +57,32 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """When the rows of partitions were (`engine/moments.py`): `index` has the instants that occur, in order.
+
+    Partition i has the rows from offsets[i] to offsets[i + 1] and the instants from firsts[i] to firsts[i + 1]; the
+    instant of a row is `places` behind the first of its partition.
+    """
+
+    index: TimeIndex
+    firsts: np.ndarray
+    offsets: np.ndarray
+    places: np.ndarray
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in memory."""
+        return self.index.bytes + self.firsts.nbytes + self.offsets.nbytes + self.places.nbytes
+
+    def places_of(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
+        """The places of the chosen rows of a block among all instants."""
+        found = TimeDigit(self.firsts[:-1], self.offsets, 0).codes(start, stop, chosen)
+        places = self.places[start:stop]
+        found += places if chosen is None else places[chosen]
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """Rows sorted by time, and by the dimensions in `order` within each bucket of its index, as columns."""
 
@@ -65,6 +92,7 @@ class Layout:
     columns: Mapping[Partial, Column]
     lists: Mapping[str, Column] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    moments: Moments | None = None
     # By depth and partition (`engine/zones.py`), worked out when they are first asked for.
     known_runs: dict[tuple[int, str | None], Runs | None] = field(default_factory=dict, init=False, repr=False)
 
@@ -74,6 +102,7 @@ class Layout:
         columns = {id(column): column.bytes for column in self.columns.values()}
         codes = {id(column): column.nbytes for column in self.codes.values()}
         time = 0 if self.time is None else self.time.bytes
+        time += 0 if self.moments is None else self.moments.bytes
         lists = sum(column.bytes for column in self.lists.values())
         return time + sum(columns.values()) + sum(codes.values()) + lists
 
@@ -84,6 +113,8 @@ class Layout:
     @property
     def span(self) -> Interval:
         """The instants that the rows lie in; everything without time."""
+        if self.moments is not None:
+            return self.moments.index.span
         return EVERYTHING if self.time is None else self.time.span
 
     def statistics(self, refreshed: datetime | None) -> Statistics:

@@ -14,8 +14,9 @@ import numpy as np
 from wolap.engine.execute import overflow_of
 from wolap.engine.explode import ListDigit
 from wolap.engine.groups import PartialOverflow
-from wolap.engine.keys import Digit, TimeDigit
+from wolap.engine.keys import Digit
 from wolap.engine.layout import Layout, column_of
+from wolap.engine.moments import digit_of_buckets
 from wolap.engine.source import MemorySource
 from wolap.engine.time_index import Buckets, TimeIndex
 from wolap.model.projection import Projection
@@ -36,9 +37,7 @@ def materialize(projection: Projection, schema: Schema, source: MemorySource, ca
     digits: dict[str, Digit | ListDigit] = {}
     buckets: Buckets | None = None
     if projection.level is not None and layout.time is not None:
-        buckets = layout.time.buckets(projection.level, projection.zone)
-        numbers = np.arange(len(buckets.instants), dtype=np.int64)
-        digits[_TIME] = TimeDigit(numbers, buckets.offsets, len(numbers))
+        digits[_TIME], buckets = digit_of_buckets(layout, projection.level, projection.zone)
     digits.update((name, source.digit_of(name)) for name in projection.dimensions)
     partials = sorted(projection.partials, key=str)
     try:

@@ -18,16 +18,19 @@ from wolap.engine.explode import Block, ListDigit, explode
 from wolap.engine.groups import Groups, Partials, Series
 from wolap.engine.joint import join_scan
 from wolap.engine.kernels import scan_groups
-from wolap.engine.keys import CodeDigit, Digit, Keys, TimeDigit, pack
+from wolap.engine.keys import CodeDigit, Digit, Keys, MomentDigit, TimeDigit, pack
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.lists import SomeMember
 from wolap.engine.members import Codes
+from wolap.engine.moments import cuts_of, spread
 from wolap.engine.scan import Condition, Predicate, Ranges, Scan
 from wolap.engine.stitch import stitch
+from wolap.engine.time_index import TimeIndex
 from wolap.engine.zones import kept_rows, runs_at, zone_of
 from wolap.model.aggregate import COLLECTIONS, JOINT, Partial
 from wolap.model.filter import Filter, implies
-from wolap.model.level import common_level
+from wolap.model.interval import Interval
+from wolap.model.level import common_level, nests
 from wolap.model.query import Query
 from wolap.planner.plan import Piece
 
@@ -57,11 +60,23 @@ class MemorySource:
 
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
-        layout = self.layout
-        rows = (0, layout.rows) if layout.time is None else layout.time.rows_in(piece.interval)
         levels = tuple(name for name in query.group if name not in self.dictionaries.members)
-        parts = self._parts(query, levels, rows, piece.partials, cancel)
-        return stitch([source._of_rows(query, levels, own, piece.partials, cancel) for source, own in parts])
+        found = [
+            source._of_rows(query, levels, own, piece.partials, cancel, within)
+            for rows, within in self._cuts(piece.interval, piece.partials)
+            for source, own in self._parts(query, levels, rows, piece.partials, cancel, within)
+        ]
+        return stitch(found)
+
+    def _cuts(self, interval: Interval, partials: Iterable[Partial]) -> list[tuple[tuple[int, int], Condition | None]]:
+        """The ranges of rows that an interval touches, with what keeps those of its own where not all are."""
+        layout = self.layout
+        if layout.moments is not None:
+            # Different values of two ranges are not those of both, unless they are kept.
+            columns = {partial: layout.columns[partial] for partial in partials}
+            merges = all(one.members is None or partial.function in COLLECTIONS for partial, one in columns.items())
+            return [*cuts_of(layout.moments, interval, whole=not merges)]
+        return [((0, layout.rows) if layout.time is None else layout.time.rows_in(interval), None)]
 
     def _of_rows(
         self,
@@ -70,16 +85,16 @@ class MemorySource:
         rows: tuple[int, int],
         partials: Sequence[Partial],
         cancel: Event | None,
+        within: Condition | None,
     ) -> Partials:
-        """The partials of a range of rows."""
+        """The partials of a range of rows, or of those within it that are meant."""
         digits = self._digits(query.group, levels, *rows)
-        found = self.grouped(digits, rows, query.filters, partials, cancel)
+        found = self.grouped(digits, rows, query.filters, partials, cancel, within)
         dimensions: dict[str, np.ndarray] = {}
         for name, codes in found.dimensions.items():
             digit = digits[name]
-            if isinstance(digit, TimeDigit):
-                assert self.layout.time is not None
-                parts, numbers = self.layout.time.groups(levels).parts, codes + digit.base
+            if isinstance(digit, TimeDigit | MomentDigit):
+                parts, numbers = self._times(levels).groups(levels).parts, codes + digit.base
                 dimensions.update((level, parts[level][numbers]) for level in levels)
             else:
                 dimensions[name] = codes
@@ -92,10 +107,15 @@ class MemorySource:
         rows: tuple[int, int],
         partials: Sequence[Partial],
         cancel: Event | None,
+        within: Condition | None,
     ) -> list[tuple[MemorySource, tuple[int, int]]]:
         """Where the rows of a report are read: in zones as far as whole runs go, else in the layout itself."""
         start, stop = rows
-        if stop - start < _FEW_ROWS or any(self.layout.columns[partial].members is not None for partial in partials):
+        if (
+            within is not None
+            or stop - start < _FEW_ROWS
+            or any(self.layout.columns[partial].members is not None for partial in partials)
+        ):
             return [(self, rows)]
         names = {one.dimension for one in self._told(query.filters)}.union(query.group).difference(levels)
         depth = self._depth(names)
@@ -133,17 +153,20 @@ class MemorySource:
         filters: Iterable[Filter],
         partials: Sequence[Partial],
         cancel: Event | None,
+        within: Condition | None = None,
     ) -> Partials:
-        """The partials of a range of rows by some digits, whose codes come by their names; sorted from left to right.
+        """The partials of a range of rows, or of those within it that are meant, by some digits, whose codes come by
+        their names; sorted from left to right.
 
         Raises PartialOverflow and Cancelled.
         """
         ordinary = {name: digit for name, digit in digits.items() if not isinstance(digit, ListDigit)}
         if len(ordinary) < len(digits):
-            return self._exploded(digits, rows, tuple(filters), partials, cancel)
+            return self._exploded(digits, rows, tuple(filters), partials, cancel, within)
         ranges, others = self._slices(tuple(filters), rows)
         keys = pack(list(ordinary.values()), *rows)
-        scan = Scan(*rows, keys, tuple(self.predicates(others)), cancel, ranges)
+        conditions = (*self.predicates(others), *([] if within is None else [within]))
+        scan = Scan(*rows, keys, conditions, cancel, ranges)
         groups, series = self.groups(scan, partials)
         codes = dict(zip(digits, scan.keys.split(groups.keys), strict=True))
         return Partials(codes, dict(zip(partials, series, strict=True)), len(groups.keys))
@@ -184,6 +207,7 @@ class MemorySource:
         filters: tuple[Filter, ...],
         partials: Sequence[Partial],
         cancel: Event | None,
+        within: Condition | None,
     ) -> Partials:
         """What is said of a list that makes groups is held against its members, all else against facts."""
         keyed = {
@@ -194,6 +218,7 @@ class MemorySource:
         }
         of_members = {name for name, digit in digits.items() if isinstance(digit, ListDigit)}
         others = tuple(self.predicates(one for one in filters if one.dimension not in of_members))
+        others += () if within is None else (within,)
 
         def group(block: Block) -> Partials:
             source = MemorySource(Layout(block.rows, None, {}, block.columns), self.dictionaries)
@@ -240,10 +265,23 @@ class MemorySource:
                 digits[name] = self._time_digit(levels, start, stop)
         return digits
 
-    def _time_digit(self, levels: tuple[str, ...], start: int, stop: int) -> TimeDigit:
+    def _times(self, levels: Iterable[str]) -> TimeIndex:
+        """The index that tells these levels: that of the instants, where partitions are too coarse."""
+        time, moments, level = self.layout.time, self.layout.moments, common_level(levels)
+        assert time is not None
+        return time if moments is None or level is None or nests(time.level, level) else moments.index
+
+    def _time_digit(self, levels: tuple[str, ...], start: int, stop: int) -> TimeDigit | MomentDigit:
+        times, moments = self._times(levels), self.layout.moments
+        if moments is None or times is not moments.index:
+            return self._digit_of_time(times, levels, start, stop)
+        low, high = moments.firsts[np.searchsorted(moments.offsets, (start, stop))].tolist()
+        return spread(self._digit_of_time(times, levels, low, high), moments, low, high)
+
+    @staticmethod
+    def _digit_of_time(time: TimeIndex, levels: tuple[str, ...], start: int, stop: int) -> TimeDigit:
         """Only the groups of the rows that are read count, so that a short interval has small keys."""
-        assert self.layout.time is not None
-        found = self.layout.time.groups(levels)
+        found = time.groups(levels)
         if stop <= start:
             return TimeDigit(found.codes[:0], found.buckets.offsets[:1], 0)
         first = int(found.buckets.offsets.searchsorted(np.int64(start), side="right")) - 1
