@@ -25,6 +25,7 @@ from wolap.engine.result import Result, decoded
 from wolap.engine.sizes import estimate_sizes
 from wolap.engine.sketch import image_bytes
 from wolap.engine.source import MemorySource
+from wolap.engine.statistics import statistics_of
 from wolap.engine.verdict import Verdict, verdict_of
 from wolap.errors import Problem, QueryError, SchemaError, TooExpensive, nearest, quote
 from wolap.model.forest import Forest
@@ -135,7 +136,7 @@ class Cube:
         source = MemorySource(layout, dictionaries)
         catalog = Catalog(
             bound,
-            (declare_facts(bound, layout.statistics(refreshed)),),
+            (declare_facts(bound, statistics_of(layout, refreshed)),),
             layout.span,
             {name: members.cardinality for name, members in dictionaries.members.items()},
             strict,
@@ -334,7 +335,7 @@ class Cube:
         if refreshed is None and (statistics := source.statistics) is not None:
             refreshed = statistics.refreshed
         layout = materialize(projection, self.schema, snapshot.sources[source.name], cancel)
-        built = replace(projection, statistics=self._alike(layout.statistics(refreshed)))
+        built = replace(projection, statistics=self._alike(statistics_of(layout, refreshed)))
         with self._lock:
             replaced = tuple(built if one.name == built.name else one for one in self.projections)
             self._publish(replaced, {built.name: MemorySource(layout, snapshot.dictionaries, built.filters)})

@@ -11,7 +11,20 @@ from contextlib import contextmanager
 from random import Random
 from types import ModuleType
 
-from wolap.engine import collection, explode, groups, joint, kernels, keys, layout, moments, source, time_index, zones
+from wolap.engine import (
+    collection,
+    explode,
+    groups,
+    joint,
+    kernels,
+    keys,
+    layout,
+    moments,
+    source,
+    statistics,
+    time_index,
+    zones,
+)
 from wolap.planner import cost
 
 __all__ = ["strained"]
@@ -31,7 +44,7 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((keys,), "_LONG_BUCKET", (0, 1 << 20)),
     ((time_index,), "_BLOCK", (50, 500)),
     ((time_index,), "_SHARED", (0, 1 << 20)),
-    ((source,), "_FEW_ROWS", (0, 0, 50)),
+    ((source, statistics, zones), "WORTH_ROWS", (0, 0, 50)),
     ((moments,), "_PARTITION_ROWS", (0, 0, 10)),
     ((zones,), "_MEAN_RUN", (0, 0, 2)),
     ((zones,), "_BLOCK", (20, 100)),

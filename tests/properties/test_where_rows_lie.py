@@ -11,14 +11,15 @@ from strategies import projections, queries, worlds
 from test_answers import assert_alike, assert_right
 
 from wolap import Cube
-from wolap.engine import moments, source, zones
+from wolap.engine import moments, source, statistics, zones
 
 
 @pytest.fixture(scope="module", autouse=True)
 def few_rows_are_many() -> Iterator[None]:
     """Runs are worth knowing however short they are, and a day with a fact is a partition."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(source, "_FEW_ROWS", 0)
+        for module in (source, statistics, zones):
+            patched.setattr(module, "WORTH_ROWS", 0)
         patched.setattr(zones, "_MEAN_RUN", 0)
         patched.setattr(moments, "_PARTITION_ROWS", 1)
         yield

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -22,13 +21,12 @@ import pyarrow as pa
 from wolap.engine.columns import Column
 from wolap.engine.groups import Series
 from wolap.engine.keys import TimeDigit
-from wolap.engine.lists import codes_in, longest_of, starts_of
+from wolap.engine.lists import codes_in
 from wolap.engine.members import Codes, Members
 from wolap.engine.time_index import TimeIndex
 from wolap.model.aggregate import Partial
 from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.level import nests
-from wolap.model.projection import Statistics
 
 __all__ = ["Dictionaries", "Layout", "Moments", "Runs", "column_of", "partition_level"]
 
@@ -116,29 +114,6 @@ class Layout:
         if self.moments is not None:
             return self.moments.index.span
         return EVERYTHING if self.time is None else self.time.span
-
-    def statistics(self, refreshed: datetime | None) -> Statistics:
-        """Row counts for the planner, by the finest of these buckets that are not too many."""
-        if self.time is not None and self.rows:
-            level = partition_level(self.time, self.time.level)
-            if level is not None:
-                buckets = self.time.buckets(level)
-                starts, before = tuple(buckets.instants.tolist()), tuple(buckets.offsets.tolist())
-                return self._statistics(before, starts, refreshed)
-        return self._statistics((0, self.rows), (EVERYTHING.start,), refreshed)
-
-    def _statistics(self, before: tuple[int, ...], starts: tuple[int, ...], refreshed: datetime | None) -> Statistics:
-        members = {name: tuple(starts_of(column)[list(before)].tolist()) for name, column in self.lists.items()}
-        longest = {name: longest_of(column) for name, column in self.lists.items()}
-        return Statistics(before, starts, self.bytes, EVERYTHING, refreshed, self._items(), members, longest)
-
-    def _items(self) -> dict[Partial, int]:
-        """The items of stored collections."""
-        return {
-            partial: len(column.values)
-            for partial, column in self.columns.items()
-            if column.offsets is not None and column.values is not None
-        }
 
 
 def partition_level(time: TimeIndex, level: str) -> str | None:

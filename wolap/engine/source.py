@@ -26,7 +26,7 @@ from wolap.engine.moments import cuts_of, spread
 from wolap.engine.scan import Condition, Predicate, Ranges, Scan
 from wolap.engine.stitch import stitch
 from wolap.engine.time_index import TimeIndex
-from wolap.engine.zones import kept_rows, runs_at, zone_of
+from wolap.engine.zones import WORTH_ROWS, kept_rows, runs_at, zone_of
 from wolap.model.aggregate import COLLECTIONS, JOINT, Partial
 from wolap.model.filter import Filter, implies
 from wolap.model.interval import Interval
@@ -35,9 +35,6 @@ from wolap.model.query import Query
 from wolap.planner.plan import Piece
 
 __all__ = ["MemorySource", "Source"]
-
-# So many rows are read faster than zones are looked up.
-_FEW_ROWS = 1 << 14
 
 
 class Source(Protocol):
@@ -113,7 +110,7 @@ class MemorySource:
         start, stop = rows
         if (
             within is not None
-            or stop - start < _FEW_ROWS
+            or stop - start < WORTH_ROWS
             or any(self.layout.columns[partial].members is not None for partial in partials)
         ):
             return [(self, rows)]
@@ -173,7 +170,7 @@ class MemorySource:
 
     def _slices(self, filters: tuple[Filter, ...], rows: tuple[int, int]) -> tuple[Ranges | None, tuple[Filter, ...]]:
         """The rows that pass the filters on leading dimensions, which are slices, and the filters that are left."""
-        if not filters or rows[1] - rows[0] < _FEW_ROWS or not self.layout.order:
+        if not filters or rows[1] - rows[0] < WORTH_ROWS or not self.layout.order:
             return None, filters
         for depth in range(len(self.layout.order), 0, -1):
             leading = self.layout.order[:depth]

@@ -31,8 +31,10 @@ from wolap.engine.time_index import TimeIndex
 from wolap.model.aggregate import Partial
 from wolap.model.level import nests
 
-__all__ = ["kept_rows", "runs_at", "zone_of"]
+__all__ = ["WORTH_ROWS", "kept_rows", "runs_at", "zone_of"]
 
+# Fewer rows are read faster than zones are looked up.
+WORTH_ROWS = 1 << 14
 # Shorter runs are read as fast as what is known of them.
 _MEAN_RUN = 16
 _BLOCK = 1 << 18
