@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from random import Random
 from types import ModuleType
 
-from wolap.engine import collection, explode, groups, joint, kernels, keys, layout, time_index
+from wolap.engine import collection, distinct, explode, groups, joint, kernels, keys, layout, parts, time_index
 from wolap.planner import cost
 
 __all__ = ["strained"]
@@ -26,6 +26,18 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((kernels,), "_LONG_RUN", (1, 2)),
     ((groups,), "_RANKS_MOST", (0,)),
     ((collection,), "_TABLE_BYTES_MOST", (0,)),
+    ((distinct,), "_MARKS_ALWAYS", (0,)),
+    ((distinct,), "_MARKS_PER_ROW", (0,)),
+    ((distinct,), "_MARKED", (40, 500)),
+    ((distinct,), "_READ", (40, 500)),
+    ((distinct,), "_SORTED", (0, 100)),
+    ((distinct,), "_SPARSE", (0,)),
+    ((distinct,), "_LONG", (1,)),
+    ((distinct, collection, parts), "NARROW", (0, 1 << 12)),
+    ((parts,), "_WIDE", (1 << 10,)),
+    ((parts,), "_POOLED", (1, 100)),
+    ((parts,), "_WORTH", (0, 10)),
+    ((parts,), "_LOOKED_UP", (0,)),
     ((keys,), "_MOST", (1 << 4, 1 << 12)),
     ((keys,), "_RANKED_BLOCK", (50, 500)),
     ((time_index,), "_BLOCK", (50, 500)),
