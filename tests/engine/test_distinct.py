@@ -120,7 +120,7 @@ def test_counts_and_sets_are_those_of_plain_python(
     for (module, name), limit in STRAINS[strain].items():
         monkeypatch.setattr(module, name, limit)
     random = Random(f"{strain} {names} {pooled} {worth}")
-    for turn in range(24):
+    for turn in range(12):
         facts = make(random, names, filtered=turn % 3 == 0)
         right = facts.sets()
         known = scan_groups(facts.scan, ())
