@@ -1,7 +1,7 @@
 """What does each kernel take for a row, by how many groups there are? 200,000 rows, two sums of whole numbers.
 
 `choose_kernel` takes the first that suits; here each is measured wherever it is possible, so that its place in the
-order can be checked. Distinct counts come on top, once the groups are known.
+order can be checked. Distinct counts have a module of their own (`distinct.py`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.collection import count_distinct
-from wolap.engine.columns import COUNT, Column
+from wolap.engine.columns import Column
 from wolap.engine.kernels import KERNELS, choose_kernel
 from wolap.engine.keys import CodeDigit, Digit, TimeDigit, pack
 from wolap.engine.scan import Predicate, Scan
@@ -74,19 +73,3 @@ class Filtered:
 
     def time_two_sums(self, members: int) -> None:
         choose_kernel(self.scan, self.wanted)[1](self.scan, self.wanted)
-
-
-class Distinct:
-    """Different values in each group: a table of marks while the pairs are few, sorted pairs above."""
-
-    params = (TOTALS, 90, 22_500)
-    param_names = ("groups",)
-
-    def setup(self, groups: int) -> None:
-        values = np.random.default_rng(3).integers(0, ROWS // 8, ROWS).astype(np.uint32)
-        self.column = Column(values, None, COUNT, members=ROWS // 8)
-        self.scan = scan() if groups == TOTALS else scan(codes(groups))
-        self.groups = choose_kernel(self.scan, [])[1](self.scan, [])
-
-    def time_count(self, groups: int) -> None:
-        count_distinct(self.scan, self.column, self.groups)

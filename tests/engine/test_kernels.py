@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from wolap import Cancelled, Cube, Dimension, MetricOverflow, Query, Schema, Time, Tree, mean, ratio, total
-from wolap.engine import collection, kernels
-from wolap.engine import groups as engine_groups
-from wolap.engine.collection import count_distinct
+from wolap.engine import distinct, kernels
 from wolap.engine.columns import COUNT, Column
+from wolap.engine.distinct import count_distinct
 from wolap.engine.groups import Groups, PartialOverflow, Series, merge
 from wolap.engine.kernels import KERNELS, choose_kernel
 from wolap.engine.keys import CodeDigit, TimeDigit, pack
@@ -31,9 +30,8 @@ INT64 = np.iinfo(np.int64)
 @pytest.fixture(params=BLOCKS, ids=str)
 def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of another size."""
-    for module in (kernels, collection):
-        monkeypatch.setattr(module, "BLOCK", request.param[0])
-        monkeypatch.setattr(module, "LARGE_BLOCK", request.param[1])
+    monkeypatch.setattr(kernels, "BLOCK", request.param[0])
+    monkeypatch.setattr(kernels, "LARGE_BLOCK", request.param[1])
 
 
 def whole(values: list[int | None]) -> Column:
@@ -238,9 +236,9 @@ def _run_distinct(scan: Scan, asked: list[tuple[Partial, Column]]) -> None:
 @pytest.mark.parametrize("name", [*KERNEL, "distinct"])
 @pytest.mark.parametrize("calls", [0, 1, 3])
 def test_a_kernel_stops_within_a_block(name: str, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (kernels, collection):
-        monkeypatch.setattr(module, "BLOCK", 2)
-        monkeypatch.setattr(module, "LARGE_BLOCK", 2)
+    for module, names in ((kernels, ("BLOCK", "LARGE_BLOCK")), (distinct, ("_MARKED", "_READ"))):
+        for limit in names:
+            monkeypatch.setattr(module, limit, 2)
     digits = {"totals": [], "runs": [by_time(list(range(20)), 20)]}.get(name, [by_code([0] * 20, 1)])
     cancel = Countdown(calls)
     scan = Scan(0, 20, pack(digits, 0, 20), cancel=cancel)
@@ -248,28 +246,6 @@ def test_a_kernel_stops_within_a_block(name: str, calls: int, monkeypatch: pytes
     with pytest.raises(Cancelled):
         run(scan, wanted(list(range(20))))
     assert cancel.asked == calls + 1
-
-
-@pytest.mark.usefixtures("blocks")
-@pytest.mark.parametrize("marks_most", [0, 1 << 25])
-@pytest.mark.parametrize("ranks_most", [0, 1 << 24])
-def test_distinct_counts_differ_in_no_way_of_counting(
-    marks_most: int, ranks_most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(collection, "_TABLE_BYTES_MOST", marks_most)
-    monkeypatch.setattr(engine_groups, "_RANKS_MOST", ranks_most)
-
-    @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=40))
-    def check(rows: list[tuple[int, int]]) -> None:
-        groups, codes = [row[0] for row in rows], [row[1] for row in rows]
-        scan = Scan(0, len(rows), pack([by_code(groups, 5)], 0, len(rows)))
-        # Code 6, behind the last member, is null.
-        column = Column(np.array(codes, np.uint8), None, COUNT, members=6)
-        found = KERNEL["scatter"](scan, [])
-        right = [len({code for group, code in rows if group == key and code < 6}) for key in sorted(set(groups))]
-        assert count_distinct(scan, column, found).values.tolist() == right
-
-    check()
 
 
 OVERFLOWS = Schema(

@@ -12,11 +12,12 @@ slot, which is the item without its lowest `rank_bits`.
 
 Union, maximum and sum do not ask in which order or in how many steps they are taken, and are exact. So a collection
 is the same to the last bit whether it comes from the facts, from stored rows, or from pieces put together, and so is
-whatever is finished from it. A plain distinct count is the size of a set of which nothing else is kept.
+whatever is finished from it. A plain distinct count is the size of a set that is not kept (`engine/distinct.py`).
 
-Where groups times slots is a small space, pairs are marked in a table. Else each block is sorted and reduced, and
-what was found so far is kept sorted: memory follows the pairs that differ, not the rows. A block is bounded by its
-items and not by its rows alone, since one stored row may have a million.
+Rows are merged a part at a time (`engine/parts.py`). Where groups times slots is a small space, pairs are marked in a
+table. Else each block is sorted and reduced, and what was found so far is kept sorted: memory follows the pairs that
+differ, not the rows. A block is bounded by its items and not by its rows alone, since one stored row may have a
+million.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wolap.engine.columns import Column
-from wolap.engine.groups import Groups, Places, Series
+from wolap.engine.groups import Groups, Series
 from wolap.engine.kernels import BLOCK, LARGE_BLOCK
+from wolap.engine.parts import NARROW, Part, parts_of
 from wolap.engine.scan import Scan
 
-__all__ = ["KINDS", "RANK_BITS", "blocks_of", "collect", "count_distinct", "regroup", "take"]
+__all__ = ["KINDS", "RANK_BITS", "Reader", "blocks_of", "collect", "regroup", "take"]
 
 # A rank is at most 63.
 RANK_BITS = 6
@@ -40,6 +42,8 @@ _TABLE_ALWAYS = 1 << 16
 
 # Items with the place of the group of each, and how often each occurs: once where there are no counts.
 Pairs = tuple[np.ndarray, np.ndarray | None]
+# The blocks of pairs of up to so many rows, in numbers of a type.
+Read = Callable[[int, type[np.integer]], Iterator[Pairs]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,36 +79,28 @@ KINDS: dict[str, Kind] = {
 def collect(scan: Scan, function: str, column: Column, groups: Groups) -> Series:
     """For each group the merged collection of its rows, and how many items that has. Raises Cancelled when told to
     stop."""
-    reader = _Reader(scan, column, groups)
-    return _series(_merged(KINDS[function], reader.pairs, reader.items, column, len(groups.keys)))
-
-
-def count_distinct(scan: Scan, column: Column, groups: Groups) -> Series:
-    """For each group the number of different items that its rows have. Raises Cancelled when told to stop."""
-    reader, count, members = _Reader(scan, column, groups), len(groups.keys), column.members or 0
-    kind = KINDS["set"]
-    if not count or not members:
-        return Series(np.zeros(count, np.int64))
-    if _is_small(kind, count * members, reader.items):
-        table = _table(kind, reader.pairs(BLOCK), count * members)
-        return Series(np.count_nonzero(table.reshape(count, members), axis=1).astype(np.int64))
-    pairs, _ = _sorted(kind, reader.pairs(LARGE_BLOCK), count * members)
-    # Counts that add up along what their values determine do so in 64 bits.
-    return Series(np.diff(_bounds(pairs, count, members)).astype(np.int64))
+    kind, members = KINDS[function], column.members or 0
+    merged = []
+    for part in parts_of(scan, max(members, 1), groups):
+        reader = Reader(scan, part, column, members)
+        merged.append(_merged(kind, reader.pairs, reader.items, part.numbered(groups), part.size, members))
+    return _series(merged, column)
 
 
 def regroup(function: str, parts: Sequence[tuple[np.ndarray, Series]], count: int) -> Series:
     """Collections of the groups of several sources as those of `count` groups; with each its place among them."""
     given = [(places, series.items) for places, series in parts if series.items is not None]
+    like = given[0][1]
+    members = like.members or 0
 
-    def pairs(_: int) -> Iterator[Pairs]:
+    def pairs(_: int, number: type[np.integer]) -> Iterator[Pairs]:
         for places, column in given:
             assert column.offsets is not None
             for start, stop in blocks_of(column.offsets):
-                yield _pairs_of(column, start, stop, None, places[start:stop])
+                yield _pairs_of(column, start, stop, None, places[start:stop].astype(number), members)
 
     items = sum(len(_items(column)) for _, column in given)
-    return _series(_merged(KINDS[function], pairs, items, given[0][1], count))
+    return _series([_merged(KINDS[function], pairs, items, np.arange(count), count, members)], like)
 
 
 def take(column: Column, rows: np.ndarray) -> Column:
@@ -129,48 +125,64 @@ def blocks_of(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-class _Reader:
-    """The pairs of a scan: `place of the group * members + item`. What is no item is left out."""
+class Reader:
+    """The pairs of a part of a scan: `number of the group * stride + item`. What is no item is left out where the
+    stride is the number of members; where it is one more, it is the item behind the last."""
 
-    def __init__(self, scan: Scan, column: Column, groups: Groups) -> None:
-        self.scan, self.column = scan, column
-        self.places = Places.of(groups.keys, scan.keys.size)
+    def __init__(self, scan: Scan, part: Part, column: Column, stride: int) -> None:
+        self.scan, self.part, self.column, self.stride = scan, part, column, stride
 
     @property
     def items(self) -> int:
         """The items of the rows that are read, before predicates."""
-        offsets, scan = self.column.offsets, self.scan
-        return scan.rows if offsets is None else int(offsets[scan.stop]) - int(offsets[scan.start])
+        offsets = self.column.offsets
+        if offsets is None:
+            return self.part.rows
+        return sum(int(offsets[stop]) - int(offsets[start]) for start, stop in self.part.ranges)
 
-    def pairs(self, block: int) -> Iterator[Pairs]:
-        """The pairs of the rows that are kept, of facts by blocks of this many rows."""
-        if self.column.offsets is None:
-            for start, stop, chosen in self.scan.blocks(block):
-                yield self._of_facts(start, stop, chosen)
-            return
-        for start, stop, chosen in self.scan.blocks(BLOCK):
-            places = self.places.find(self.scan.keys.build(start, stop, chosen))
-            rows = np.arange(start, stop) if chosen is None else chosen + start
-            lengths = np.asarray(self.column.offsets[rows + 1] - self.column.offsets[rows], np.int64)
-            before = np.concatenate(([0], np.cumsum(lengths)))
-            for begin, end in blocks_of(before):
-                self.scan.heed()
-                own = None if chosen is None else rows[begin:end]
-                yield _pairs_of(self.column, start + begin, start + end, own, places[begin:end])
+    def pairs(self, block: int, number: type[np.integer]) -> Iterator[Pairs]:
+        """The pairs of the rows that are kept, as numbers of this type; of facts by blocks of this many rows."""
+        facts = self.column.offsets is None
+        for scan in self.part.scans(self.scan):
+            for start, stop, chosen in scan.blocks(block if facts else BLOCK):
+                if facts:
+                    yield self._of_facts(start, stop, chosen, number), None
+                else:
+                    yield from self._of_stored(start, stop, chosen, number)
 
-    def _of_facts(self, start: int, stop: int, chosen: np.ndarray | None) -> Pairs:
-        keys = self.scan.keys.build(start, stop, chosen)
+    def _of_stored(self, start: int, stop: int, chosen: np.ndarray | None, number: type[np.integer]) -> Iterator[Pairs]:
+        assert self.column.offsets is not None
+        numbers = self.part.numbers(start, stop, chosen, number)
+        rows = np.arange(start, stop) if chosen is None else chosen + start
+        lengths = np.asarray(self.column.offsets[rows + 1] - self.column.offsets[rows], np.int64)
+        before = np.concatenate(([0], np.cumsum(lengths)))
+        for begin, end in blocks_of(before):
+            self.scan.heed()
+            own = None if chosen is None else rows[begin:end]
+            yield _pairs_of(self.column, start + begin, start + end, own, numbers[begin:end], self.stride)
+
+    def _of_facts(self, start: int, stop: int, chosen: np.ndarray | None, number: type[np.integer]) -> np.ndarray:
         items, members = _items(self.column)[start:stop], self.column.members or 0
         items = items if chosen is None else items[chosen]
-        present = items < members
-        if not present.all():
-            keys, items = keys[present], items[present]
-        pairs: np.ndarray = self.places.find(keys) * members + items
-        return pairs, None
+        present = None
+        if self.stride > members:
+            items = np.minimum(items, members) if members <= np.iinfo(items.dtype).max else items
+        elif not (present := items < members).all():
+            items = items[present]
+        if self.part.size == 1:
+            return items.astype(number)
+        pairs = self.part.numbers(start, stop, chosen, number)
+        if len(pairs) > len(items):
+            pairs = pairs[present]
+        pairs *= self.stride
+        pairs += items
+        return pairs
 
 
-def _pairs_of(column: Column, start: int, stop: int, rows: np.ndarray | None, places: np.ndarray) -> Pairs:
-    """The pairs of stored rows: of those from `start` to `stop`, or of `rows`. Each is in the group of its place."""
+def _pairs_of(
+    column: Column, start: int, stop: int, rows: np.ndarray | None, numbers: np.ndarray, stride: int
+) -> Pairs:
+    """The pairs of stored rows: of those from `start` to `stop`, or of `rows`. Each is in the group of its number."""
     assert column.offsets is not None
     chosen: slice | np.ndarray
     if rows is None:
@@ -179,7 +191,8 @@ def _pairs_of(column: Column, start: int, stop: int, rows: np.ndarray | None, pl
     else:
         chosen, offsets = _chosen(column, rows)
         lengths = np.diff(offsets)
-    pairs: np.ndarray = np.repeat(places * (column.members or 0), lengths) + _items(column)[chosen]
+    pairs: np.ndarray = np.repeat(numbers * numbers.dtype.type(stride), lengths)
+    pairs += _items(column)[chosen]
     return pairs, None if column.counts is None else column.counts[chosen]
 
 
@@ -204,12 +217,14 @@ def _table(kind: Kind, pairs: Iterable[Pairs], slots: int) -> np.ndarray:
     return table
 
 
-def _merged(kind: Kind, pairs: Callable[[int], Iterator[Pairs]], items: int, column: Column, count: int) -> Column:
-    """The merged items of `count` groups, as a column with a row for each."""
-    members = column.members or 0
-    slots = count * members >> kind.rank_bits
+def _merged(
+    kind: Kind, read: Read, items: int, numbers: np.ndarray, size: int, members: int
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """The merged items of the groups with these numbers, which are below `size`: all items, their counts, and how many
+    each group has."""
+    slots = size * members >> kind.rank_bits
     if _is_small(kind, slots, items):
-        table = _table(kind, pairs(BLOCK), slots)
+        table = _table(kind, read(BLOCK, np.intp), slots)
         # Of truth values, which are looked through ten times as fast as numbers.
         found = np.flatnonzero(table != 0)
         amounts = table[found]
@@ -217,21 +232,22 @@ def _merged(kind: Kind, pairs: Callable[[int], Iterator[Pairs]], items: int, col
         if kind.rank_bits:
             found = found << kind.rank_bits | amounts
     else:
-        found, counts = _sorted(kind, pairs(LARGE_BLOCK), count * members)
-    offsets = _bounds(found, count, members)
-    kept = np.remainder(found, max(members, 1)).astype(_smallest(members))
+        found, counts = _sorted(kind, read, size * members)
+    # Searched for in their own type: another would have all pairs copied into it.
+    begins = (numbers * members).astype(found.dtype)
+    lengths = np.diff(np.searchsorted(found, begins), append=len(found))
+    kept = found - np.repeat(begins, lengths)
     if counts is not None:
         counts = counts.astype(_smallest(int(counts.max(initial=0)) + 1))
-    return Column(kept, None, column.type, members=members, offsets=offsets, counts=counts, shown=column.shown)
+    return kept.astype(_smallest(members)), counts, lengths
 
 
-def _sorted(kind: Kind, pairs: Iterable[Pairs], size: int) -> Pairs:
+def _sorted(kind: Kind, read: Read, slots: int) -> Pairs:
     """Half as wide pairs, where they fit, are sorted twice as fast."""
-    narrow = size <= 1 << 32
     found: list[Pairs] = []
     waiting = 0
-    for block, counts in pairs:
-        found.append(_reduced(kind, block.astype(np.uint32) if narrow else block, counts))
+    for block, counts in read(LARGE_BLOCK, np.uint32 if slots <= NARROW else np.int64):
+        found.append(_reduced(kind, block, counts))
         waiting += len(found[-1][0])
         if len(found) > 1 and waiting > 2 * max(LARGE_BLOCK, len(found[0][0])):
             found = [_joined(kind, found)]
@@ -283,20 +299,27 @@ def _sorted_together(pairs: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray,
     return packed >> bits, packed & ((1 << bits) - 1)
 
 
-def _bounds(pairs: np.ndarray, count: int, members: int) -> np.ndarray:
-    """Where the pairs of each group begin, and the last end; narrow where they are few."""
-    bounds = np.arange(count + 1, dtype=np.int64) * members
-    last = len(pairs)
-    # Searched for in their own type: another would have all pairs copied into it.
-    found = np.searchsorted(pairs, bounds[:-1].astype(pairs.dtype)) if count else np.zeros(0, np.int64)
-    return np.append(found, last).astype(np.int32 if last < 1 << 31 else np.int64)
-
-
 def _smallest(values: int) -> np.dtype[np.unsignedinteger]:
     """The narrowest type for whole numbers below this."""
     return np.min_scalar_type(max(values - 1, 0))
 
 
-def _series(column: Column) -> Series:
-    assert column.offsets is not None
-    return Series(np.diff(column.offsets).astype(np.int64), items=column)
+def _series(merged: Sequence[tuple[np.ndarray, np.ndarray | None, np.ndarray]], column: Column) -> Series:
+    """What was merged part by part as one column with a row for each group; offsets are narrow where they can be."""
+    items, counts, lengths = zip(*merged, strict=True)
+    sizes = np.concatenate(lengths).astype(np.int64)
+    offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
+    offsets = offsets.astype(np.int32 if offsets[-1] < 1 << 31 else np.int64)
+    given = [one for one in counts if one is not None]
+    joined = replace(
+        column,
+        values=_together(items),
+        valid=None,
+        offsets=offsets,
+        counts=_together(given) if given else None,
+    )
+    return Series(sizes, items=joined)
+
+
+def _together(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

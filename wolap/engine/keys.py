@@ -105,17 +105,17 @@ class Keys:
     size: int
     ranked: tuple[np.ndarray, Keys] | None = None
 
-    def build(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
-        """The key of each chosen row of a block, as intp."""
+    def build(self, start: int, stop: int, chosen: np.ndarray | None, kind: type[np.integer] = np.intp) -> np.ndarray:
+        """The key of each chosen row of a block, of a type that holds all of them."""
         if self.ranked is not None:
             combinations, leading = self.ranked
-            key = np.searchsorted(combinations, leading.build(start, stop, chosen)).astype(np.intp)
+            key = np.searchsorted(combinations, leading.build(start, stop, chosen)).astype(kind)
             rest = self.digits
         elif self.digits:
-            key = self.digits[0].codes(start, stop, chosen).astype(np.intp)
+            key = self.digits[0].codes(start, stop, chosen).astype(kind)
             rest = self.digits[1:]
         else:
-            return np.zeros(stop - start if chosen is None else len(chosen), np.intp)
+            return np.zeros(stop - start if chosen is None else len(chosen), kind)
         for digit in rest:
             key *= digit.size
             key += digit.codes(start, stop, chosen)

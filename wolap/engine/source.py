@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.collection import collect, count_distinct
+from wolap.engine.collection import collect
+from wolap.engine.distinct import count_distinct
 from wolap.engine.explode import Block, ListDigit, explode
 from wolap.engine.groups import Groups, Partials, Series
 from wolap.engine.joint import join_scan
@@ -236,18 +237,24 @@ class MemorySource:
             for partial, column in columns.items()
             if column.members is None and partial.function not in JOINT
         ]
-        groups = scan_groups(scan, plain)
-        known = {partial: series for (partial, _), series in zip(plain, groups.series, strict=True)}
+        counted = [
+            partial
+            for partial, column in columns.items()
+            if column.members is not None and partial.function not in COLLECTIONS
+        ]
+        # A distinct count finds the groups too, where nothing else has to.
+        groups = scan_groups(scan, plain) if plain or not counted else None
+        known = {} if groups is None else {one: s for (one, _), s in zip(plain, groups.series, strict=True)}
+        for partial in counted:
+            found = count_distinct(scan, columns[partial], groups)
+            known[partial] = found.series[0]
+            groups = found if groups is None else groups
+        assert groups is not None
         for partial, column in columns.items():
             if partial.function in JOINT:
                 known[partial] = join_scan(scan, partial, columns, groups, known)
-            elif column.members is not None:
-                is_plain = partial.function not in COLLECTIONS
-                known[partial] = (
-                    count_distinct(scan, column, groups)
-                    if is_plain
-                    else collect(scan, partial.function, column, groups)
-                )
+            elif partial not in known:
+                known[partial] = collect(scan, partial.function, column, groups)
         return groups, [(known[partial], column.type) for partial, column in columns.items()]
 
     def _digits(
