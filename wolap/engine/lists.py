@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wolap.engine.collection import blocks_of
+from wolap.engine.collection import blocks_of, take
 from wolap.engine.columns import COUNT, Column
 from wolap.engine.keys import different
 from wolap.engine.members import Codes, Members, encode, kind_of
@@ -24,6 +24,9 @@ from wolap.errors import Problem, SchemaError, quote
 from wolap.model.schema import Dimension
 
 __all__ = ["SomeMember", "codes_in", "encode_lists", "is_list", "longest_of", "starts_of"]
+
+# The lists of so many facts that lie together are read as fast as that of one that is fetched.
+_SPARSE = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,12 +38,18 @@ class SomeMember:
 
     def mask(self, start: int, stop: int, chosen: np.ndarray | None = None) -> np.ndarray:
         """Which facts of a block, or of the chosen ones in it, are kept."""
-        codes, starts = codes_in(self.members), starts_of(self.members)[start : stop + 1]
+        if chosen is not None and len(chosen) * _SPARSE <= stop - start:
+            return self._marked(take(self.members, chosen + start), 0, len(chosen))
+        found = self._marked(self.members, start, stop)
+        return found if chosen is None else found[chosen]
+
+    def _marked(self, members: Column, start: int, stop: int) -> np.ndarray:
+        codes, starts = codes_in(members), starts_of(members)[start : stop + 1]
         found = np.empty(stop - start, bool)
         for begin, end in blocks_of(starts):
             marked = self.kept[codes[starts[begin] : starts[end]]]
             np.logical_or.reduceat(marked, starts[begin:end] - starts[begin], out=found[begin:end])
-        return found if chosen is None else found[chosen]
+        return found
 
 
 def codes_in(members: Column) -> Codes:

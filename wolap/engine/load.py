@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -84,15 +83,17 @@ def load_facts(schema: Schema, table: pa.Table, leading: tuple[str, ...] = ()) -
     problems += [Problem(f"metrics.{name}", why.found, why.possible) for name, why in unfit.items()]
     if problems:
         raise SchemaError(problems)
-    layout = Layout(table.num_rows, None, codes, columns, lists)
-    if instants is not None and not bool((instants[1:] >= instants[:-1]).all()):
-        order = np.argsort(instants, kind="stable")
-        instants = instants[order]
-        layout = reorder(layout, order)
+    order = time = None
     if instants is not None:
-        layout = replace(layout, time=TimeIndex.over(instants, schema.zone))
+        if not bool((instants[1:] >= instants[:-1]).all()):
+            order = np.argsort(instants, kind="stable")
+            instants = instants[order]
+        time = TimeIndex.over(instants, schema.zone)
     dictionaries = Dictionaries(members, parents)
-    return bound, dictionaries, cluster(layout, dictionaries, leading) if leading else layout
+    layout = Layout(table.num_rows, time, codes, columns, lists)
+    if leading:
+        return bound, dictionaries, cluster(layout, dictionaries, leading, order)
+    return bound, dictionaries, layout if order is None else reorder(layout, order)
 
 
 def _missing(schema: Schema, table: pa.Table) -> Iterator[Problem]:

@@ -85,10 +85,18 @@ def digit_of_buckets(layout: Layout, level: str, zone: Zone) -> tuple[TimeDigit 
     return digit if moments is None else spread(digit, moments, 0, moments.index.rows), buckets
 
 
-def cluster(layout: Layout, dictionaries: Dictionaries, names: tuple[str, ...]) -> Layout:
-    """Facts in the order of time put in that of their partitions, and within them of some dimensions."""
-    digits: list[Digit] = [CodeDigit(layout.codes[name], dictionaries.members[name].cardinality) for name in names]
+def cluster(
+    layout: Layout, dictionaries: Dictionaries, names: tuple[str, ...], in_time: np.ndarray | None = None
+) -> Layout:
+    """Facts put in the order of their partitions of time, and within them of some dimensions.
+
+    `in_time` are the rows in the order of time, if they do not lie in it: all columns are put in order once.
+    """
     time, rows = layout.time, layout.rows
+    leading = [layout.codes[name] if in_time is None else layout.codes[name][in_time] for name in names]
+    digits: list[Digit] = [
+        CodeDigit(codes, dictionaries.members[name].cardinality) for name, codes in zip(names, leading, strict=True)
+    ]
     moments = index = None
     if time is not None:
         level = next(
@@ -100,7 +108,7 @@ def cluster(layout: Layout, dictionaries: Dictionaries, names: tuple[str, ...]) 
     order = np.argsort(pack(digits, 0, rows).build(0, rows, None), kind="stable")
     if time is not None and index is not None and index.offsets is not None:
         moments = _moments(time, index.offsets, order)
-    found = reorder(layout, order)
+    found = reorder(layout, order if in_time is None else in_time[order])
     return Layout(rows, index, found.codes, found.columns, found.lists, names, moments)
 
 

@@ -248,12 +248,12 @@ class _Partitions:
 
     @classmethod
     def of(cls, layout: Layout, level: str | None) -> _Partitions:
-        time = layout.time if layout.rows else None
-        wanted = None if level is None or time is None else partition_level(time, level)
-        if wanted is None or level is None:
+        # Partitions are too coarse to tell how many hours there are.
+        time = layout.time if layout.moments is None else layout.moments.index
+        wanted = None if level is None or time is None or not layout.rows else partition_level(time, level)
+        if time is None or level is None or wanted is None:
             return cls(None, np.zeros(1, np.intp))
-        assert time is not None
-        parts, finer = (digit_of_buckets(layout, one, time.zone)[1].instants for one in (wanted, level))
+        parts, finer = (time.buckets(one).instants for one in (wanted, level))
         return cls(tuple(parts.tolist()), np.searchsorted(finer, parts))
 
 

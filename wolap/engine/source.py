@@ -181,9 +181,12 @@ class MemorySource:
             if (runs := runs_at(self.layout, depth)) is None:
                 continue
             layout = Layout(len(runs.offsets) - 1, None, runs.codes, {})
-            conditions = list(MemorySource(layout, self.dictionaries).predicates(own))
-            kept = np.logical_and.reduce([one.mask(0, layout.rows) for one in conditions])
-            ranges = kept_rows(runs, kept, *rows)
+            # Only the runs that have any of these rows are looked at.
+            first = int(runs.offsets.searchsorted(np.int64(rows[0]), side="right")) - 1
+            last = int(runs.offsets.searchsorted(np.int64(rows[1])))
+            conditions = MemorySource(layout, self.dictionaries).predicates(own)
+            kept = np.logical_and.reduce([one.mask(first, last) for one in conditions])
+            ranges = kept_rows(runs.offsets[first : last + 1], kept, *rows)
             return ranges, tuple(one for one in filters if one not in own)
         return None, filters
 

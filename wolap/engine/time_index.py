@@ -87,9 +87,10 @@ class TimeIndex:
     @classmethod
     def over(cls, instants: Instants, zone: Zone) -> TimeIndex:
         """The index of facts by the instant of each, in rising order."""
-        begins = np.concatenate((_FIRST, np.flatnonzero(instants[1:] != instants[:-1]) + 1))[: len(instants)]
-        if len(begins) * _SHARED > len(instants):
+        changes = instants[1:] != instants[:-1]
+        if len(instants) and (np.count_nonzero(changes) + 1) * _SHARED > len(instants):
             return cls(instants, None, INSTANT, zone)
+        begins = np.concatenate((_FIRST, np.flatnonzero(changes) + 1))[: len(instants)]
         return cls(instants[begins], np.append(begins, len(instants)), INSTANT, zone)
 
     @property

@@ -105,6 +105,9 @@ def _begins(columns: Sequence[Codes], offsets: np.ndarray, rows: int) -> np.ndar
 def zone_of(layout: Layout, runs: Runs, partials: Sequence[Partial], add_up: AddUp) -> Layout | None:
     """The layout that has a row for each run; None where a partial does not fit 64 bits in some run, though it may in
     all of them together. Raises Cancelled."""
+    if any(partial in runs.columns and runs.columns[partial] is None for partial in partials):
+        # That was found out once, by adding up all rows.
+        return None
     if not all(partial in runs.columns for partial in partials):
         lengths = len(runs.offsets) - 1
         digit = TimeDigit(np.arange(lengths), runs.offsets, lengths)
@@ -123,9 +126,10 @@ def zone_of(layout: Layout, runs: Runs, partials: Sequence[Partial], add_up: Add
     return Layout(len(runs.offsets) - 1, runs.time, runs.codes, columns, order=tuple(runs.codes))
 
 
-def kept_rows(runs: Runs, kept: np.ndarray, start: int, stop: int) -> Ranges:
-    """The rows from `start` to `stop` of the runs that are marked, as ranges of which no two touch."""
+def kept_rows(offsets: np.ndarray, kept: np.ndarray, start: int, stop: int) -> Ranges:
+    """The rows from `start` to `stop` of the runs that are marked, as ranges of which no two touch; each run has the
+    rows from one of the offsets to the next."""
     edges = np.flatnonzero(np.diff(kept.astype(np.int8), prepend=0, append=0))
-    ranges: Ranges = np.clip(runs.offsets[edges].reshape(-1, 2), start, stop)
+    ranges: Ranges = np.clip(offsets[edges].reshape(-1, 2), start, stop)
     filled: Ranges = ranges[ranges[:, 0] < ranges[:, 1]]
     return filled
