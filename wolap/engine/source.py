@@ -6,7 +6,7 @@ Sources of one cube share its dictionaries, so that the groups of two sources me
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Protocol
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from wolap.engine.collection import collect, count_distinct
 from wolap.engine.explode import Block, ListDigit, explode
+from wolap.engine.grouping import Grouping, Groupings, Selection
 from wolap.engine.groups import Groups, Partials, Series
 from wolap.engine.joint import join_scan
 from wolap.engine.kernels import scan_groups
@@ -29,6 +30,8 @@ from wolap.model.query import Query
 from wolap.planner.plan import Piece
 
 __all__ = ["MemorySource", "Source"]
+
+_NO_KEYS = Keys((), 1)
 
 
 class Source(Protocol):
@@ -48,24 +51,68 @@ class MemorySource:
     layout: Layout
     dictionaries: Dictionaries
     filters: tuple[Filter, ...] = ()
+    groupings: Groupings = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groupings", Groupings(self.layout.rows, self.layout.columns))
 
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
-        layout = self.layout
-        start, stop = (0, layout.rows) if layout.time is None else layout.time.rows_in(piece.interval)
-        levels = tuple(name for name in query.group if name not in self.dictionaries.members)
-        digits = self._digits(query.group, levels, start, stop)
-        found = self.grouped(digits, (start, stop), query.filters, piece.partials, cancel)
-        dimensions: dict[str, np.ndarray] = {}
-        for name, codes in found.dimensions.items():
-            digit = digits[name]
+        layout, group = self.layout, query.group
+        rows = (0, layout.rows) if layout.time is None else layout.time.rows_in(piece.interval)
+        if self.groupings.is_small and (found := self._regrouped(query, piece.partials, rows, cancel)) is not None:
+            return found
+        digits = self._digits(group, *rows)
+        found = self.grouped(digits, rows, query.filters, piece.partials, cancel)
+        return replace(found, dimensions=self._columns(group, digits, found.dimensions))
+
+    def _regrouped(
+        self, query: Query, partials: Sequence[Partial], rows: tuple[int, int], cancel: Event | None
+    ) -> Partials | None:
+        """The same of a small layout, whose rows are grouped by what is kept; None where that does not do."""
+        columns = self.groupings.plain(partials)
+        if columns is None or not self.layout.lists.keys().isdisjoint(query.group):
+            return None
+        grouping = self.groupings.of(query.group, lambda: self._grouping(query.group))
+        scan = Scan(*rows, _NO_KEYS, tuple(self.predicates(query.filters)) if query.filters else (), cancel)
+        if (rolled_up := grouping.roll_up(scan, columns)) is None:
+            return None
+        present, series = rolled_up
+        dimensions = dict(grouping.dimensions)
+        if present is not None:
+            dimensions = {name: codes[present] for name, codes in dimensions.items()}
+        typed = {partial: (one, columns[partial].type) for partial, one in zip(columns, series, strict=True)}
+        count = grouping.size if present is None else len(present)
+        return Partials(dimensions, typed, count, Selection(grouping, present))
+
+    def _grouping(self, group: tuple[str, ...]) -> Grouping:
+        """All rows by some dimensions."""
+        digits = self._digits(group, 0, self.layout.rows)
+        keys = pack([digit for digit in digits.values() if not isinstance(digit, ListDigit)], 0, self.layout.rows)
+
+        def codes_of(occurring: np.ndarray) -> dict[str, np.ndarray]:
+            return self._columns(group, digits, dict(zip(digits, keys.split(occurring), strict=True)))
+
+        return Grouping.of(keys.build(0, self.layout.rows, None), keys.size, codes_of)
+
+    def _columns(
+        self, group: tuple[str, ...], digits: Mapping[str, Digit | ListDigit], codes: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """The dimensions of groups, of the codes that their digits have: all of time is one."""
+        found: dict[str, np.ndarray] = {}
+        for name, digit in digits.items():
             if isinstance(digit, TimeDigit):
-                assert layout.time is not None
-                parts, numbers = layout.time.groups(levels).parts, codes + digit.base
-                dimensions.update((level, parts[level][numbers]) for level in levels)
+                assert self.layout.time is not None
+                levels = self._levels(group)
+                parts, numbers = self.layout.time.groups(levels).parts, codes[name] + digit.base
+                found.update((level, parts[level][numbers]) for level in levels)
             else:
-                dimensions[name] = codes
-        return replace(found, dimensions={name: dimensions[name] for name in query.group})
+                found[name] = codes[name]
+        return {name: found[name] for name in group}
+
+    def _levels(self, group: tuple[str, ...]) -> tuple[str, ...]:
+        """The time dimensions of a report."""
+        return tuple([name for name in group if name not in self.dictionaries.members])
 
     def grouped(
         self,
@@ -138,10 +185,9 @@ class MemorySource:
                 )
         return groups, [(known[partial], column.type) for partial, column in columns.items()]
 
-    def _digits(
-        self, group: tuple[str, ...], levels: tuple[str, ...], start: int, stop: int
-    ) -> dict[str, Digit | ListDigit]:
+    def _digits(self, group: tuple[str, ...], start: int, stop: int) -> dict[str, Digit | ListDigit]:
         """The digits of a report by name: all of time is one digit, where the first of it stands."""
+        levels = self._levels(group)
         digits: dict[str, Digit | ListDigit] = {}
         for name in group:
             if name not in levels:

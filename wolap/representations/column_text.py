@@ -45,10 +45,11 @@ def texts_of(texts: Iterable[str]) -> Texts:
 
 def weave(rows: int, pieces: Sequence[Texts | str]) -> str:
     """The text of all rows: in each row a piece of every column, or a text that is the same in all."""
-    woven = np.empty((rows, len(pieces)), object)
+    woven: list[str] = [piece if isinstance(piece, str) else "" for piece in pieces] * rows
     for place, piece in enumerate(pieces):
-        woven[:, place] = piece
-    return "".join(woven.ravel().tolist())
+        if not isinstance(piece, str):
+            woven[place :: len(pieces)] = piece.tolist()
+    return "".join(woven)
 
 
 def member_texts(column: DimensionColumn) -> Texts:
@@ -106,11 +107,16 @@ def grouped_texts(column: MetricColumn, missing: str) -> Texts:
 
 def _plain_texts(values: np.ndarray) -> Texts:
     """Whole numbers and floats. Small counts are most of what reports hold, and come from a table."""
-    if values.dtype.kind != "f" and len(values) and values.min() >= 0 and values.max() < len(_SMALL):
-        small: Texts = _SMALL[values]
+    if values.dtype.kind != "f" and len(values) and _unsigned(values).max() < len(_SMALL):
+        small: Texts = _SMALL.take(values)
         return small
     # One call for all texts takes half as long as one for each.
     return texts_of(repr(values.tolist())[1:-1].split(", ") if len(values) else ())
+
+
+def _unsigned(values: np.ndarray) -> np.ndarray:
+    """Whole numbers, of which negative ones are greater than all others."""
+    return values.view(f"u{values.itemsize}")
 
 
 _SMALL = texts_of(map(str, range(10_000)))
