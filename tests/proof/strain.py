@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from random import Random
 from types import ModuleType
 
-from wolap.engine import collection, explode, groups, joint, kernels, keys, layout, time_index
+from wolap.engine import collection, explode, grouping, groups, joint, kernels, keys, layout, time_index
 from wolap.planner import cost
 
 __all__ = ["strained"]
@@ -24,6 +24,9 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((kernels,), "DENSE_ALWAYS", (0,)),
     ((kernels,), "DENSE_MOST", (0, 16)),
     ((kernels,), "_LONG_RUN", (1, 2)),
+    ((grouping,), "MOST_ROWS", (0, 100)),
+    ((grouping,), "MOST_GROUPS", (0, 10)),
+    ((grouping,), "_DENSE", (0,)),
     ((groups,), "_RANKS_MOST", (0,)),
     ((collection,), "_TABLE_BYTES_MOST", (0,)),
     ((keys,), "_MOST", (1 << 4, 1 << 12)),

@@ -70,20 +70,21 @@ class MemorySource:
         self, query: Query, partials: Sequence[Partial], rows: tuple[int, int], cancel: Event | None
     ) -> Partials | None:
         """The same of a small layout, whose rows are grouped by what is kept; None where that does not do."""
-        columns = self.groupings.plain(partials)
-        if columns is None or not self.layout.lists.keys().isdisjoint(query.group):
+        summands = self.groupings.summands(partials)
+        if summands is None or not self.layout.lists.keys().isdisjoint(query.group):
             return None
         grouping = self.groupings.of(query.group, lambda: self._grouping(query.group))
         scan = Scan(*rows, _NO_KEYS, tuple(self.predicates(query.filters)) if query.filters else (), cancel)
-        if (rolled_up := grouping.roll_up(scan, columns)) is None:
+        if (rolled_up := self.groupings.roll_up(grouping, summands, scan)) is None:
             return None
-        present, series = rolled_up
-        dimensions = dict(grouping.dimensions)
+        present, values = rolled_up
+        dimensions, count = dict(grouping.dimensions), grouping.size
         if present is not None:
-            dimensions = {name: codes[present] for name, codes in dimensions.items()}
-        typed = {partial: (one, columns[partial].type) for partial, one in zip(columns, series, strict=True)}
-        count = grouping.size if present is None else len(present)
-        return Partials(dimensions, typed, count, Selection(grouping, present))
+            dimensions, count = {name: codes[present] for name, codes in dimensions.items()}, len(present)
+        series = {
+            partial: (Series(found), one.type) for partial, one, found in zip(partials, summands, values, strict=True)
+        }
+        return Partials(dimensions, series, count, Selection(grouping, present))
 
     def _grouping(self, group: tuple[str, ...]) -> Grouping:
         """All rows by some dimensions."""

@@ -101,14 +101,22 @@ def _exploded(needs: Needs, size: Estimate, keys: float, plain: int, pairs: int)
 
 def _times(part: Part, needs: Needs) -> int:
     """Bytes of the buckets of time that a report cuts by, of all rows whatever its interval."""
-    if needs.level is None or part.projection.statistics is None:
+    projection = part.projection
+    if needs.level is None or projection.statistics is None:
         return 0
-    whole = needs.span.intersect(part.projection.statistics.coverage)
-    return int(_BUCKET * min(part.projection.statistics.rows, buckets_between(needs.level, whole)))
+    key = (_times, projection.name)
+    found: int | None = needs.known.get(key)
+    if found is None:
+        whole = needs.span.intersect(projection.statistics.coverage)
+        found = int(_BUCKET * min(projection.statistics.rows, buckets_between(needs.level, whole)))
+        needs.known[key] = found
+    return found
 
 
 def _items(part: Part, needs: Needs, rows: int) -> int:
     """Bytes of what is counted or merged by its items: one kind after the other, and those that are kept stay."""
+    if not needs.counted:
+        return 0
     taken, exploded = 0.0, needs.lists and part.projection.is_facts
     for partial, items in items_by_partial(part.projection, needs):
         size = _VALUE if partial.function in SETS else _COUNTED_ITEM if partial.function == "buckets" else _ITEM

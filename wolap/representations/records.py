@@ -24,7 +24,7 @@ import pyarrow as pa
 from wolap.engine.execute import DimensionColumn, Report
 from wolap.engine.finish import MetricColumn
 from wolap.engine.members import Members
-from wolap.representations.column_text import Texts, mapped_texts, member_table, metric_texts, texts_of, weave
+from wolap.representations.column_text import Texts, all_metric_texts, mapped_texts, member_table, metric_texts, texts_of, weave
 
 __all__ = ["LARGE", "Style", "records"]
 
@@ -60,8 +60,8 @@ def records(report: Report, around: Sequence[str], style: Style) -> bytes:
 def _weave(report: Report, around: Sequence[str], style: Style) -> str:
     width = len(report.dimensions)
     pieces: list[Texts | str] = _heads(report, around[:width], style.escape)
-    for metric, before in zip(report.metrics, around[width:], strict=False):
-        pieces += (before, metric_texts(metric, style.missing)) if before else (metric_texts(metric, style.missing),)
+    for texts, before in zip(all_metric_texts(report.metrics, style.missing), around[width:], strict=False):
+        pieces += (before, texts) if before else (texts,)
     return weave(report.rows, [*pieces, around[-1]])
 
 
