@@ -9,8 +9,8 @@ ask (W19). Guards speak before anything runs, with the number, the cap and a que
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from wolap.errors import NoAnswer, TooExpensive, listing
 from wolap.model.interval import Interval, Moment
@@ -89,8 +89,7 @@ def _needs(query: Query, catalog: Catalog, principal: Principal, among: tuple[st
 _Way = tuple[tuple[Part, ...], Cost]
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(NamedTuple):
     """What was decided for a query: the way to go, or why there is none."""
 
     needs: Needs
@@ -297,13 +296,15 @@ def _place(one: Candidate) -> tuple[bool, float]:
 def _plan(choice: _Choice, way: _Way, catalog: Catalog, candidates: tuple[Candidate, ...]) -> Plan:
     needs, (parts, cost) = choice.needs, way
     pieces = tuple(
-        Piece(
-            part.projection.name,
-            part.interval,
-            needs.partials,
-            None if part.projection.statistics is None else part.projection.statistics.refreshed,
-        )
-        for part in parts
+        [
+            Piece(
+                part.projection.name,
+                part.interval,
+                needs.partials,
+                None if part.projection.statistics is None else part.projection.statistics.refreshed,
+            )
+            for part in parts
+        ]
     )
     return Plan(
         query=needs.query,

@@ -47,18 +47,20 @@ _BUCKET = 100
 
 def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
     """Bytes at the peak of answering from these parts."""
-    groups, columns = size.most, len(needs.dimensions) + len(needs.levels)
+    groups, columns, whole = size.most, len(needs.dimensions) + len(needs.levels), len(parts) == 1
     plain = len(needs.partials) - len(needs.counted)
     # The codes and partials of the groups, their keys, and the metrics while they are finished.
     kept = columns + 2 * plain + 2 * len(needs.metrics) + 4
-    if len(parts) > 1:
+    if not whole:
         # Of each piece, one behind the other, and as one.
         kept += (len(parts) + 1) * (columns + plain) + 4
     if needs.query.order:
         kept += columns + len(needs.metrics) + 4
-    whole = len(parts) == 1
-    scans = [_scan(part, needs, size, size.keys if whole else keys_of(needs, size, part.interval)) for part in parts]
-    return _BLOCKS + groups * _NUMBER * kept + sum(scans) + sum(_times(part, needs) for part in parts)
+    taken = _BLOCKS + groups * _NUMBER * kept
+    for part in parts:
+        keys = size.keys if whole else keys_of(needs, size, part.interval)
+        taken += _scan(part, needs, size, keys) + _times(part, needs)
+    return taken
 
 
 def _scan(part: Part, needs: Needs, size: Estimate, keys: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from json.encoder import encode_basestring
 
 from wolap.engine.execute import Report
@@ -40,9 +41,14 @@ def _link(link: Link) -> str:
 
 def _quoted(report: Report) -> bytes:
     """Records whose values are strings."""
-    names = [f"{encode_basestring(name)}:" for name in report.names]
-    around = [f'{{{names[0]}"', *(f'",{name}"' for name in names[1:]), '"},']
-    return _with_nulls(report, records(report, around, _QUOTED))
+    return _with_nulls(report, records(report, _around(tuple(report.names)), _QUOTED))
+
+
+@lru_cache(maxsize=1024)
+def _around(names: tuple[str, ...]) -> tuple[str, ...]:
+    """What stands around the values of columns of these names."""
+    first, *others = [f"{encode_basestring(name)}:" for name in names]
+    return f'{{{first}"', *(f'",{name}"' for name in others), '"},'
 
 
 def _native(report: Report) -> bytes:
@@ -62,7 +68,7 @@ def _native(report: Report) -> bytes:
 
 
 def _with_nulls(report: Report, written: bytes) -> bytes:
-    if all(column.valid is None for column in report.metrics):
+    if all([column.valid is None for column in report.metrics]):
         return written
     return written.replace(f'"{_NOTHING}"'.encode(), b"null").replace(_NOTHING.encode(), b"null")
 
