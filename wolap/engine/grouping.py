@@ -27,8 +27,8 @@ import pyarrow as pa
 from wolap.engine.columns import Column, Values
 from wolap.engine.groups import MERGES, Places
 from wolap.engine.kernels import may_overflow
-from wolap.engine.scan import Scan
 from wolap.model.aggregate import JOINT, Partial
+from wolap.model.interval import Interval
 
 __all__ = ["MOST_GROUPS", "MOST_KEPT", "MOST_ROWS", "Grouping", "Groupings", "Selection", "Summand"]
 
@@ -64,10 +64,20 @@ class Summand(NamedTuple):
         ufunc, start, float_start = MERGES[partial.function]
         return cls(number, column.values, ufunc, float_start if column.is_float else start, column.type)
 
-    def nothing(self, size: int) -> np.ndarray:
-        """What so many groups start from."""
-        kind = np.int64 if self.values is None else self.values.dtype
-        return np.full(size, self.start, kind) if self.start else np.zeros(size, kind)
+    def reduced(self, values: Values, begins: np.ndarray) -> np.ndarray:
+        """A value for each stretch of values."""
+        if values.dtype.kind != "f":
+            return self.ufunc.reduceat(values, begins)
+        # A sum of floats that is no finite number is null in the end (`wire.md` W31), and no news.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.ufunc.reduceat(values, begins)
+
+    def scattered(self, values: Values, places: np.ndarray, size: int) -> np.ndarray:
+        """A value for each of so many groups, of values whose groups are at these places."""
+        found = np.full(size, self.start, values.dtype) if self.start else np.zeros(size, values.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.ufunc.at(found, places, values)
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,11 +150,12 @@ class Selection:
 
 
 class Groupings:
-    """What is kept of one layout. Two threads that ask at once work out the same."""
+    """What is kept of one layout, whose rows lie in a `span`. Two threads that ask at once work out the same."""
 
-    __slots__ = ("_columns", "_kept", "_rows", "_summands")
+    __slots__ = ("_columns", "_kept", "_rows", "_summands", "span")
 
-    def __init__(self, rows: int, columns: Mapping[Partial, Column]) -> None:
+    def __init__(self, rows: int, columns: Mapping[Partial, Column], span: Interval) -> None:
+        self.span = span
         self._rows = rows
         self._columns = columns
         self._summands = {
@@ -178,45 +189,44 @@ class Groupings:
         return found
 
     def roll_up(
-        self, grouping: Grouping, summands: Sequence[Summand], scan: Scan
-    ) -> tuple[np.ndarray | None, list[np.ndarray]] | None:
-        """The groups that have rows in a scan, None for all, and a value of each column for each of them; None where no
-        row is left. Raises Cancelled."""
-        block = next(scan.blocks(MOST_ROWS), None)
-        if block is None:
-            return None
-        start, stop, chosen = block
-        # A sum of floats that is no finite number is null in the end (`wire.md` W31), and no news.
-        with np.errstate(over="ignore", invalid="ignore"):
-            if chosen is not None:
-                return _scattered(grouping, summands, block)
-            if start == 0 and stop == self._rows:
-                return None, [self._of_groups(one, grouping) for one in summands]
-            if grouping.order is None:
-                return _cut(grouping, summands, start, stop)
-            some = (grouping.first < stop) & (grouping.last >= start)
-            whole = (grouping.first >= start) & (grouping.last < stop)
-            if not np.array_equal(some, whole):
-                return _scattered(grouping, summands, block)
-            present = np.flatnonzero(whole)
-            return present, [self._of_groups(one, grouping)[present] for one in summands]
+        self, grouping: Grouping, summands: Sequence[Summand], start: int, stop: int, chosen: np.ndarray | None
+    ) -> tuple[np.ndarray | None, list[np.ndarray]]:
+        """The groups that have rows in a range, or those of its rows that are chosen, None for all groups; and a value
+        of each column for each of them. One row is in it at least."""
+        if chosen is not None:
+            return _scattered(grouping, summands, start, stop, chosen)
+        if start == 0 and stop == self._rows:
+            return None, self._of_groups(grouping, summands)
+        if grouping.order is None:
+            return _cut(grouping, summands, start, stop)
+        some = (grouping.first < stop) & (grouping.last >= start)
+        whole = (grouping.first >= start) & (grouping.last < stop)
+        if not np.array_equal(some, whole):
+            return _scattered(grouping, summands, start, stop, None)
+        present = np.flatnonzero(whole)
+        return present, [values[present] for values in self._of_groups(grouping, summands)]
 
-    def _of_groups(self, one: Summand, grouping: Grouping) -> np.ndarray:
-        """A value for each group, of all of its rows."""
-        if one.values is None:
-            return np.diff(grouping.begins)
-        values = one.values if grouping.order is None else self._in_order(one.number, one.values, grouping)
-        return one.ufunc.reduceat(values, grouping.begins[:-1])
+    def _of_groups(self, grouping: Grouping, summands: Sequence[Summand]) -> list[np.ndarray]:
+        """A value of each column for each group, of all of its rows."""
+        begins = grouping.begins
+        starts = begins[:-1]
+        return [
+            begins[1:] - starts if one.values is None else one.reduced(self._in_order(one, grouping), starts)
+            for one in summands
+        ]
 
-    def _in_order(self, number: int, values: Values, grouping: Grouping) -> Values:
+    def _in_order(self, one: Summand, grouping: Grouping) -> Values:
         """A column in the order of groups."""
-        found = grouping.copies.get(number)
+        assert one.values is not None
+        if grouping.order is None:
+            return one.values
+        found = grouping.copies.get(one.number)
         if found is None:
             kept = list(self._kept.values())
-            if sum([len(one.copies) for one in kept]) >= len(self._columns):
-                for one in kept:
-                    one.copies.clear()
-            found = grouping.copies[number] = values[grouping.order]
+            if sum([len(other.copies) for other in kept]) >= len(self._columns):
+                for other in kept:
+                    other.copies.clear()
+            found = grouping.copies[one.number] = one.values[grouping.order]
         return found
 
 
@@ -229,19 +239,16 @@ def _cut(
     begins = grouping.begins[first:last] - start
     begins[0] = 0
     found = [
-        np.diff(begins, append=stop - start)
-        if one.values is None
-        else one.ufunc.reduceat(one.values[start:stop], begins)
+        np.diff(begins, append=stop - start) if one.values is None else one.reduced(one.values[start:stop], begins)
         for one in summands
     ]
     return np.arange(first, last), found
 
 
 def _scattered(
-    grouping: Grouping, summands: Sequence[Summand], block: tuple[int, int, np.ndarray | None]
+    grouping: Grouping, summands: Sequence[Summand], start: int, stop: int, chosen: np.ndarray | None
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Of chosen rows, each put to the value of its group."""
-    start, stop, chosen = block
+    """Of the chosen rows of a range, or of all of them, each put to the value of its group."""
     rows = grouping.places[start:stop]
     places = (rows if chosen is None else rows[chosen]).astype(np.intp)
     some = np.zeros(grouping.size, bool)
@@ -249,9 +256,8 @@ def _scattered(
     present, found = np.flatnonzero(some), []
     for one in summands:
         if one.values is None:
-            added = np.bincount(places, minlength=grouping.size)
+            found.append(np.bincount(places, minlength=grouping.size)[present])
         else:
-            added, values = one.nothing(grouping.size), one.values[start:stop]
-            one.ufunc.at(added, places, values if chosen is None else values[chosen])
-        found.append(added[present])
+            values = one.values[start:stop]
+            found.append(one.scattered(values if chosen is None else values[chosen], places, grouping.size)[present])
     return present, found

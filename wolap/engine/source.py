@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from wolap.engine.collection import collect, count_distinct
 from wolap.engine.explode import Block, ListDigit, explode
-from wolap.engine.grouping import Grouping, Groupings, Selection
+from wolap.engine.grouping import MOST_ROWS, Grouping, Groupings, Selection
 from wolap.engine.groups import Groups, Partials, Series
 from wolap.engine.joint import join_scan
 from wolap.engine.kernels import scan_groups
@@ -54,12 +54,13 @@ class MemorySource:
     groupings: Groupings = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "groupings", Groupings(self.layout.rows, self.layout.columns))
+        object.__setattr__(self, "groupings", Groupings(self.layout.rows, self.layout.columns, self.layout.span))
 
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
         layout, group = self.layout, query.group
-        rows = (0, layout.rows) if layout.time is None else layout.time.rows_in(piece.interval)
+        is_whole = layout.time is None or piece.interval.covers(self.groupings.span)
+        rows = (0, layout.rows) if is_whole else layout.time.rows_in(piece.interval)
         if self.groupings.is_small and (found := self._regrouped(query, piece.partials, rows, cancel)) is not None:
             return found
         digits = self._digits(group, *rows)
@@ -71,13 +72,13 @@ class MemorySource:
     ) -> Partials | None:
         """The same of a small layout, whose rows are grouped by what is kept; None where that does not do."""
         summands = self.groupings.summands(partials)
-        if summands is None or not self.layout.lists.keys().isdisjoint(query.group):
+        if summands is None or (self.layout.lists and not self.layout.lists.keys().isdisjoint(query.group)):
+            return None
+        scan = Scan(*rows, _NO_KEYS, tuple(self.predicates(query.filters)) if query.filters else (), cancel)
+        if (block := next(scan.blocks(MOST_ROWS), None)) is None:
             return None
         grouping = self.groupings.of(query.group, lambda: self._grouping(query.group))
-        scan = Scan(*rows, _NO_KEYS, tuple(self.predicates(query.filters)) if query.filters else (), cancel)
-        if (rolled_up := self.groupings.roll_up(grouping, summands, scan)) is None:
-            return None
-        present, values = rolled_up
+        present, values = self.groupings.roll_up(grouping, summands, *block)
         dimensions, count = dict(grouping.dimensions), grouping.size
         if present is not None:
             dimensions, count = {name: codes[present] for name, codes in dimensions.items()}, len(present)
