@@ -27,6 +27,7 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((grouping,), "MOST_ROWS", (0, 100)),
     ((grouping,), "MOST_GROUPS", (0, 10)),
     ((grouping,), "_DENSE", (0,)),
+    ((grouping,), "_FEW", (0, 1000)),
     ((groups,), "_RANKS_MOST", (0,)),
     ((collection,), "_TABLE_BYTES_MOST", (0,)),
     ((keys,), "_MOST", (1 << 4, 1 << 12)),

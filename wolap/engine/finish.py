@@ -140,7 +140,7 @@ def _plain(name: str, series: Series, output: pa.DataType) -> MetricColumn:
 
 def _whole_duration(column: MetricColumn) -> MetricColumn:
     """A duration in whole units, as it is shown; until then it may be a fraction, which others are finished from."""
-    if not pa.types.is_duration(column.type) or column.values.dtype.kind != "f":
+    if column.values.dtype.kind != "f" or not pa.types.is_duration(column.type):
         return column
     if (np.abs(column.values) >= 2.0**63).any():
         raise MetricOverflow(f"{column.name} does not fit a 64-bit duration in some group; ask for finer groups")

@@ -38,6 +38,8 @@ MOST_GROUPS = 1 << 14
 MOST_KEPT = 8
 # What a format makes of all groups is kept for as many as a report mostly shows, and for as many formats as there are.
 _MOST_TEXTS, _MOST_FORMS = 1000, 4
+# So many groups for each row make a table of groups the longer way.
+_FEW = 4
 # Keys that run up to so many are looked for in a table.
 _DENSE = 1 << 20
 
@@ -194,7 +196,8 @@ class Groupings:
         """The groups that have rows in a range, or those of its rows that are chosen, None for all groups; and a value
         of each column for each of them. One row is in it at least."""
         if chosen is not None:
-            return _scattered(grouping, summands, start, stop, chosen)
+            few = len(chosen) * _FEW < grouping.size
+            return (_picked if few else _scattered)(grouping, summands, start, stop, chosen)
         if start == 0 and stop == self._rows:
             return None, self._of_groups(grouping, summands)
         if grouping.order is None:
@@ -243,6 +246,24 @@ def _cut(
         for one in summands
     ]
     return np.arange(first, last), found
+
+
+def _picked(
+    grouping: Grouping, summands: Sequence[Summand], start: int, stop: int, chosen: np.ndarray
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Of few rows of a range beside many groups: they are put in the order of groups, and no group is touched that has
+    none of them."""
+    rows = chosen + start
+    places = grouping.places[rows]
+    if grouping.order is not None:
+        order = np.argsort(places, kind="stable")
+        rows, places = rows[order], places[order]
+    begins = np.concatenate(([0], np.flatnonzero(places[1:] != places[:-1]) + 1))
+    found = [
+        np.diff(begins, append=len(rows)) if one.values is None else one.reduced(one.values[rows], begins)
+        for one in summands
+    ]
+    return places[begins].astype(np.intp), found
 
 
 def _scattered(

@@ -188,7 +188,7 @@ def default_metrics(query: Query, catalog: Catalog, among: tuple[str, ...] | Non
     That is the stored one that offers most of them for this report, the first declared of equals; the facts only
     where no stored one can answer. Empty where nothing can.
     """
-    needs = needs_of(query, catalog, tuple(catalog.schema.metrics) if among is None else among)
+    needs = needs_of(query, catalog, catalog.schema.metric_names if among is None else among)
     return offered_metrics(needs, catalog) or (() if catalog.strict else needs.metrics)
 
 
@@ -196,7 +196,7 @@ def is_answerable(path: Path, catalog: Catalog, among: tuple[str, ...] | None = 
     """Whether by the declarations anything could ever answer a path (W4). Facts, where they are asked, always can."""
     if not catalog.strict:
         return among is None or bool(among)
-    needs = needs_of(Query(path), catalog, tuple(catalog.schema.metrics) if among is None else among)
+    needs = needs_of(Query(path), catalog, catalog.schema.metric_names if among is None else among)
     return any(could_offer(projection, needs) for projection in catalog.projections if not projection.is_facts)
 
 
@@ -251,7 +251,7 @@ def _no_answer_text(needs: Needs, catalog: Catalog, among: tuple[str, ...] | Non
         asked += f" with {listing(needs.metrics, _ROOM_FOR_METRICS)}"
     else:
         # Nobody named a metric and none is offered: the reasons are those against each that could have been.
-        needs = needs_of(needs.query, catalog, among or tuple(catalog.schema.metrics))
+        needs = needs_of(needs.query, catalog, among or catalog.schema.metric_names)
     if not may_explain:
         return f"nothing that is stored can answer {asked}"
     against = [(projection.name, reasons(projection, needs)) for projection in catalog.projections]

@@ -130,7 +130,7 @@ def grouped_texts(column: MetricColumn, missing: str) -> Texts:
 def _plain_texts(values: np.ndarray) -> Texts:
     """Whole numbers and floats. Counts are most of what reports hold, and come from tables: of up to four digits from
     one, of up to eight from two."""
-    if values.dtype.kind != "f" and len(values):
+    if values.dtype.kind != "f" and len(values) > _FEW:
         # Without a sign negative numbers are greater than all others.
         most = int(values.view(f"u{values.itemsize}").max())
         if most < _FOUR_DIGITS:
@@ -147,6 +147,8 @@ def _plain_texts(values: np.ndarray) -> Texts:
     return texts_of(repr(values.tolist())[1:-1].split(", ") if len(values) else ())
 
 
+# So few are as quick one by one.
+_FEW = 24
 _FOUR_DIGITS = 10_000
 _SMALL = texts_of(map(str, range(_FOUR_DIGITS)))
 

@@ -49,7 +49,7 @@ class Offers:
     def metrics(self, path: Path) -> tuple[str, ...]:
         """The metrics that the caller's trees offer at a path (W3)."""
         schema = self.snapshot.catalog.schema
-        return schema.forest(self.principal.audience).metrics(path, schema.metrics)
+        return schema.forest(self.principal.audience).metrics(path, schema.metric_names)
 
     def is_answerable(self, path: Path) -> bool:
         """Whether by the declarations anything could ever answer a path (W4)."""
