@@ -9,9 +9,9 @@ compared before anything is timed. How fair it is:
 - The peers have the rows of the projection with one date as the key of a day, and one of a month; dimensions are
   enumerations. Their answer is sorted, as that of wolap is, and goes through orjson as a list of dicts, whose numbers
   stay numbers; those of wolap are texts, by its contract. They write neither links nor headers.
-- wolap keeps which rows go together in a report, and fixed texts, from one request to the next, but no answer and no plan
-  (`wolap/engine/grouping.py`). DuckDB and polars have nothing of that kind.
-- DuckDB is read by `fetchall`, which is quicker here than Arrow. Polars is asked by its eager methods and by a lazy frame.
+- From one request to the next wolap keeps which rows go together in a report, columns in that order, and the texts of
+  members (`wolap/engine/grouping.py`), but no number, no answer and no plan. The peers have nothing of that kind.
+- DuckDB is read by `fetchall`, which is quicker here than Arrow. Polars is asked by eager methods and by a lazy frame.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def ask_duckdb(question: Question) -> Ask:
 
 
 def ask_polars(question: Question, *, lazy: bool) -> Ask:
-    kept = pl.lit(True)  # noqa: FBT003
+    kept = pl.lit(True)
     if question.days is not None:
         kept = (pl.col("date") >= question.days[0]) & (pl.col("date") < question.days[1])
     if question.company is not None:

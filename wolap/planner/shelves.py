@@ -22,6 +22,7 @@ from wolap.planner.needs import Needs, remembered
 
 __all__ = ["Served", "Shelf", "Stock", "cheapest", "offered_metrics", "stock_among", "stock_of"]
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Shelf:
     """Built projections of the same buckets, coverage and partitions, in the order of the catalog.

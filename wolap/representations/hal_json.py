@@ -68,7 +68,7 @@ def _native(report: Report) -> bytes:
 
 
 def _with_nulls(report: Report, written: bytes) -> bytes:
-    if all([column.valid is None for column in report.metrics]):
+    if all(column.valid is None for column in report.metrics):
         return written
     return written.replace(f'"{_NOTHING}"'.encode(), b"null").replace(_NOTHING.encode(), b"null")
 

@@ -24,7 +24,15 @@ import pyarrow as pa
 from wolap.engine.execute import DimensionColumn, Report
 from wolap.engine.finish import MetricColumn
 from wolap.engine.members import Members
-from wolap.representations.column_text import Texts, all_metric_texts, mapped_texts, member_table, metric_texts, texts_of, weave
+from wolap.representations.column_text import (
+    Texts,
+    all_metric_texts,
+    mapped_texts,
+    member_table,
+    metric_texts,
+    texts_of,
+    weave,
+)
 
 __all__ = ["LARGE", "Style", "records"]
 
