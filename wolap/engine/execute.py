@@ -44,7 +44,7 @@ class Report:
     @property
     def names(self) -> list[str]:
         """The names of all columns: dimensions, then metrics (W46)."""
-        return [column.name for column in (*self.dimensions, *self.metrics)]
+        return [column.name for column in self.dimensions] + [column.name for column in self.metrics]
 
 
 def execute(

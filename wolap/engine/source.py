@@ -59,8 +59,9 @@ class MemorySource:
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
         layout, group = self.layout, query.group
-        is_whole = layout.time is None or piece.interval.covers(self.groupings.span)
-        rows = (0, layout.rows) if is_whole else layout.time.rows_in(piece.interval)
+        rows = (0, layout.rows)
+        if layout.time is not None and not piece.interval.covers(self.groupings.span):
+            rows = layout.time.rows_in(piece.interval)
         if self.groupings.is_small and (found := self._regrouped(query, piece.partials, rows, cancel)) is not None:
             return found
         digits = self._digits(group, *rows)
