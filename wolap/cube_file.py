@@ -55,6 +55,7 @@ CUBE: dict[str, Types] = {
     "zone": TEXT,
     "facts": TEXT,
     "strict": SWITCH,
+    "cluster": TEXTS,
     "title": TEXT,
     "description": TEXT,
     "file_prefix": TEXT,
@@ -98,6 +99,7 @@ class CubeFile:
     projections: tuple[Projection, ...]
     strict: bool
     caps: Caps
+    cluster: tuple[str, ...] = ()
 
 
 def read_cube_file(path: Path) -> CubeFile:
@@ -125,7 +127,14 @@ def load_cube(declared: CubeFile, *, build: bool = True, progress: Callable[[Pro
         raise _in_file(declared.path, SchemaError(found))
     try:
         table = read_facts(declared.facts, declared.path.parent, needed_columns(declared.schema))
-        cube = Cube(declared.schema, table, strict=declared.strict, caps=declared.caps, refreshed=_made(declared))
+        cube = Cube(
+            declared.schema,
+            table,
+            strict=declared.strict,
+            caps=declared.caps,
+            refreshed=_made(declared),
+            cluster=declared.cluster,
+        )
         del table
         cube.declare(*declared.projections)
         if build:
@@ -156,7 +165,7 @@ class _Reader:
         cube = self.table("cube", sections.get("cube", {}), CUBE)
         if "name" not in cube:
             self.problems.append(Problem("cube.name", "is missing", 'name = "…"'))
-        for key in ("aliases", "extensions"):
+        for key in ("aliases", "extensions", "cluster"):
             if key in cube:
                 cube[key] = self.texts(f"cube.{key}", cube[key])
         schema = self.schema(cube, sections)
@@ -164,10 +173,11 @@ class _Reader:
         projections = () if schema is None else tuple(self.projections(schema, sections.get("projections", [])))
         if self.problems or schema is None:
             raise SchemaError(self.problems)
-        return CubeFile(path, schema, cube.get("facts"), projections, cube.get("strict", False), caps)
+        strict, cluster = cube.get("strict", False), tuple(cube.get("cluster", ()))
+        return CubeFile(path, schema, cube.get("facts"), projections, strict, caps, cluster)
 
     def schema(self, cube: Table, sections: Table) -> Schema | None:
-        own = {key: value for key, value in cube.items() if key not in ("zone", "facts", "strict")}
+        own = {key: value for key, value in cube.items() if key not in ("zone", "facts", "strict", "cluster")}
         own.setdefault("name", "cube")
         dimensions = [
             Dimension(name, **self.table(f"dimensions.{name}", value, DIMENSION))

@@ -32,13 +32,18 @@ def moments_near(zone: str) -> st.SearchStrategy[list[datetime]]:
     near = st.sampled_from([datetime.fromisoformat(text).replace(tzinfo=UTC) for text in PLACES[zone]])
     apart = st.integers(-100, 100).map(lambda minutes: timedelta(minutes=minutes))
     far = st.integers(-10_000, 10_000).map(lambda minutes: timedelta(minutes=minutes, seconds=7))
-    return st.lists(st.builds(lambda center, more: center + more, near, apart | far), max_size=30).map(sorted)
+    moments = st.lists(st.builds(lambda center, more: center + more, near, apart | far), max_size=30)
+    # Of many facts of one instant the index keeps one.
+    return st.builds(lambda found, times: sorted(found * times), moments, st.integers(1, 4))
 
 
 def index_of(moments: list[datetime], zone: str) -> TimeIndex:
     """An index over rows at these instants."""
-    instants = np.array([to_microseconds(moment.replace(tzinfo=None)) for moment in moments], np.int64)
-    return TimeIndex(instants, None, INSTANT, Zone(zone))
+    return TimeIndex.over(instants_of(moments), Zone(zone))
+
+
+def instants_of(moments: list[datetime]) -> np.ndarray:
+    return np.array([to_microseconds(moment.replace(tzinfo=None)) for moment in moments], np.int64)
 
 
 def part(level: str, local: datetime) -> int:
@@ -98,7 +103,21 @@ def test_an_index_of_buckets_knows_what_that_of_rows_knows(zone: str, data: st.D
     stored = TimeIndex(buckets.instants, buckets.offsets, fine, Zone(zone))
     assert stored.buckets(coarse).offsets.tolist() == rows.buckets(coarse).offsets.tolist()
     assert stored.buckets(coarse).part(coarse).tolist() == rows.buckets(coarse).part(coarse).tolist()
-    assert (stored.rows, rows.rows) == (len(rows.instants), len(rows.instants))
+    assert stored.rows == rows.rows
+
+
+@given(st.sampled_from(sorted(PLACES)), st.data())
+def test_an_index_of_shared_instants_knows_what_one_of_rows_knows(zone: str, data: st.DataObject) -> None:
+    moments = data.draw(moments_near(zone))
+    level = data.draw(st.sampled_from([INSTANT, *LEVELS]))
+    each, shared = TimeIndex(instants_of(moments), None, INSTANT, Zone(zone)), index_of(moments, zone)
+    assert (shared.rows, shared.span) == (each.rows, each.span)
+    assert len(shared.instants) == (len(moments) if shared.offsets is None else len(set(moments)))
+    if level != INSTANT:
+        assert shared.buckets(level).offsets.tolist() == each.buckets(level).offsets.tolist()
+        assert shared.buckets(level).instants.tolist() == each.buckets(level).instants.tolist()
+    cuts = sorted(data.draw(st.lists(st.sampled_from(instants_of(moments).tolist() or [0]), min_size=2, max_size=2)))
+    assert shared.rows_in(Interval(*cuts)) == each.rows_in(Interval(*cuts))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +164,7 @@ def test_the_calendar_has_the_years_1_to_9999(level: str) -> None:
 def test_rows_in_an_interval_are_those_that_lie_there(data: st.DataObject) -> None:
     moments = data.draw(moments_near("UTC"))
     index = index_of(moments, "UTC")
-    instants = index.instants.tolist()
+    instants = instants_of(moments).tolist()
     bound = st.sampled_from([*instants, FIRST_INSTANT, LAST_INSTANT]) | st.sampled_from([*instants, 1]).map(
         lambda one: one + 1
     )

@@ -11,7 +11,21 @@ from contextlib import contextmanager
 from random import Random
 from types import ModuleType
 
-from wolap.engine import collection, explode, grouping, groups, joint, kernels, keys, layout, time_index
+from wolap.engine import (
+    collection,
+    explode,
+    grouping,
+    groups,
+    joint,
+    kernels,
+    keys,
+    layout,
+    moments,
+    source,
+    statistics,
+    time_index,
+    zones,
+)
 from wolap.planner import cost
 
 __all__ = ["strained"]
@@ -24,7 +38,7 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((kernels,), "DENSE_ALWAYS", (0,)),
     ((kernels,), "DENSE_MOST", (0, 16)),
     ((kernels,), "_LONG_RUN", (1, 2)),
-    ((grouping,), "MOST_ROWS", (0, 100)),
+    ((grouping,), "MOST_ROWS", (100,)),
     ((grouping,), "MOST_GROUPS", (0, 10)),
     ((grouping,), "_DENSE", (0,)),
     ((grouping,), "_FEW", (0, 1000)),
@@ -32,7 +46,13 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((collection,), "_TABLE_BYTES_MOST", (0,)),
     ((keys,), "_MOST", (1 << 4, 1 << 12)),
     ((keys,), "_RANKED_BLOCK", (50, 500)),
+    ((keys,), "_LONG_BUCKET", (0, 1 << 20)),
     ((time_index,), "_BLOCK", (50, 500)),
+    ((time_index,), "_SHARED", (0, 1 << 20)),
+    ((source, statistics, zones), "WORTH_ROWS", (0, 0, 50)),
+    ((moments,), "_PARTITION_ROWS", (0, 0, 10)),
+    ((zones,), "_MEAN_RUN", (0, 0, 2)),
+    ((zones,), "_BLOCK", (20, 100)),
     ((layout,), "_MOST_PARTITIONS", (1, 20)),
 )
 
@@ -43,6 +63,7 @@ def strained(random: Random) -> Iterator[None]:
     usual = [(module, name, getattr(module, name)) for modules, name, _ in LIMITS for module in modules]
     piece = cost.RATES["piece"]
     strains = random.random() < 0.5
+    keeps = random.random() < 0.5
     if random.random() < 0.5:
         # Each piece saves time, so that covers have as many as there can be.
         cost.RATES["piece"] = random.choice((-1e6, -1e3))
@@ -52,6 +73,9 @@ def strained(random: Random) -> Iterator[None]:
                 chosen = random.choice(small)
                 for module in modules:
                     setattr(module, name, chosen)
+    if not keeps:
+        # Nothing is small, so that kernels and zones read rows.
+        grouping.MOST_ROWS = 0
     try:
         yield
     finally:

@@ -118,7 +118,9 @@ def trial(random: Random) -> Trial:
     alphabets = {name: _alphabet(random, kind) for name, kind in kinds.items()}
     spreads = SPREADS if not changing else SPREADS[:2] if gathering == zone else (300,)
     facts = _facts(random, schema, alphabets, centers, spreads)
-    cube = Cube(schema, facts, strict=random.random() < 0.1)
+    single = [dimension.name for dimension in dimensions if not dimension.multivalued]
+    cluster = random.sample(single, random.randint(0, len(single))) if random.random() < 0.4 else ()
+    cube = Cube(schema, facts, strict=random.random() < 0.1, cluster=cluster)
     _build(random, cube, alphabets, clocks)
     _age(random, cube)
     if random.random() < 0.25:

@@ -159,10 +159,7 @@ class Groupings:
         self.span = span
         self._rows = rows
         self._columns = columns
-        self._summands = {
-            partial: Summand.of(number, partial, column, rows)
-            for number, (partial, column) in enumerate(columns.items())
-        }
+        self._summands: dict[Partial, Summand | None] | None = None
         self._kept: dict[tuple[str, ...], Grouping] = {}
 
     @property
@@ -172,6 +169,11 @@ class Groupings:
 
     def summands(self, partials: Sequence[Partial]) -> list[Summand] | None:
         """The columns of some partials, if all of them are plain."""
+        if self._summands is None:
+            self._summands = {
+                partial: Summand.of(number, partial, column, self._rows)
+                for number, (partial, column) in enumerate(self._columns.items())
+            }
         found = []
         for partial in partials:
             if (summand := self._summands[partial]) is None:

@@ -262,7 +262,7 @@ def _is_total(scan: Scan, wanted: Wanted) -> bool:
 
 def _is_time_only(scan: Scan, wanted: Wanted) -> bool:
     digits = scan.keys.digits
-    if scan.keys.ranked is not None or scan.predicates or scan.rows == 0:
+    if scan.keys.ranked is not None or scan.is_filtered or scan.rows == 0:
         return False
     if len(digits) != 1 or not isinstance(digits[0], TimeDigit):
         return False

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Protocol
 
 import numpy as np
 
-__all__ = ["CodeDigit", "Digit", "Keys", "TimeDigit", "different", "pack"]
+__all__ = ["CodeDigit", "Digit", "Keys", "MomentDigit", "TimeDigit", "different", "pack"]
 
 _MOST = 1 << 62
 _RANKED_BLOCK = 1 << 20
+# Of shorter buckets it takes longer to search for their ends than to write down the bucket of every row.
+_LONG_BUCKET = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,11 +56,44 @@ class TimeDigit:
             last = int(np.searchsorted(offsets, np.int64(stop)))
             groups = groups[first:last]
             offsets = np.clip(offsets[first : last + 1], start, stop)
-        block = np.repeat(groups, offsets[1:] - offsets[:-1])
-        return block if chosen is None else block[chosen]
+        if chosen is None:
+            return np.repeat(groups, offsets[1:] - offsets[:-1])
+        if len(groups) * _LONG_BUCKET > stop - start:
+            block: np.ndarray = np.repeat(groups, offsets[1:] - offsets[:-1])[chosen]
+            return block
+        # Chosen rows may be few in a long block: as many of them as lie before the end of each bucket.
+        ends = np.searchsorted(chosen, offsets - start)
+        return np.repeat(groups, ends[1:] - ends[:-1])
 
 
-Digit = CodeDigit | TimeDigit
+class Places(Protocol):
+    """Tells of rows the places of their instants among all that occur."""
+
+    def places_of(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
+        """The places of the chosen rows of a block."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MomentDigit:
+    """Rows that do not lie in the order of time: `table` has a code for each instant from the place `low` on. `base`
+    was taken off the codes."""
+
+    rows: Places
+    table: np.ndarray
+    low: int
+    size: int
+    base: int = 0
+
+    def codes(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
+        """The codes of the chosen rows of a block."""
+        places = self.rows.places_of(start, stop, chosen)
+        places -= self.low
+        codes: np.ndarray = self.table[places]
+        return codes
+
+
+Digit = CodeDigit | TimeDigit | MomentDigit
 
 
 @dataclass(frozen=True, slots=True, eq=False)

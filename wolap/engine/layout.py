@@ -1,9 +1,10 @@
 """How facts and projections lie in memory: the same way.
 
-A layout is rows sorted by time; for each dimension a column of codes, for each partial a column of numbers. Facts
-have a row per fact and, as their partials, what those are computed from; a projection has a row per combination of
-its grain and bucket. Merging partials of either gives any coarser grain. The members of dimensions, and which member
-of a level belongs to which of the level above, are one set of dictionaries for the whole cube.
+A layout is rows sorted by time, and within a bucket of time by `order`; for each dimension a column of codes, for each
+partial a column of numbers. Facts have a row per fact and, as their partials, what those are computed from; a
+projection has a row per combination of its grain and bucket. Merging partials of either gives any coarser grain. The
+members of dimensions, and which member of a level belongs to which of the level above, are one set of dictionaries for
+the whole cube.
 
 Of a multi-valued dimension facts have no codes, but lists of them. A projection that stores it has a row for each
 member, and so a code like any other.
@@ -13,18 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
 
 from wolap.engine.columns import Column
-from wolap.engine.lists import codes_in, longest_of, starts_of
+from wolap.engine.groups import Series
+from wolap.engine.keys import TimeDigit
+from wolap.engine.lists import codes_in
 from wolap.engine.members import Codes, Members
 from wolap.engine.time_index import TimeIndex
 from wolap.model.aggregate import Partial
 from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.level import nests
-from wolap.model.projection import Statistics
 
-__all__ = ["Dictionaries", "Layout", "partition_level"]
+__all__ = ["Dictionaries", "Layout", "Moments", "Runs", "column_of", "partition_level"]
 
 _MOST_PARTITIONS = 10_000
 
@@ -38,14 +42,57 @@ class Dictionaries:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """Runs of one depth: `offsets` are the rows where each begins, and the end; `time` and `codes` have a row for each.
+
+    `columns` are the partials that were asked for so far; None for one that does not fit 64 bits in some run.
+    """
+
+    offsets: np.ndarray
+    time: TimeIndex | None
+    codes: Mapping[str, Codes]
+    columns: dict[Partial, Column | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """When the rows of partitions were (`engine/moments.py`): `index` has the instants that occur, in order.
+
+    Partition i has the rows from offsets[i] to offsets[i + 1] and the instants from firsts[i] to firsts[i + 1]; the
+    instant of a row is `places` behind the first of its partition.
+    """
+
+    index: TimeIndex
+    firsts: np.ndarray
+    offsets: np.ndarray
+    places: np.ndarray
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in memory."""
+        return self.index.bytes + self.firsts.nbytes + self.offsets.nbytes + self.places.nbytes
+
+    def places_of(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
+        """The places of the chosen rows of a block among all instants."""
+        found = TimeDigit(self.firsts[:-1], self.offsets, 0).codes(start, stop, chosen)
+        places = self.places[start:stop]
+        found += places if chosen is None else places[chosen]
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Rows sorted by time, as columns."""
+    """Rows sorted by time, and by the dimensions in `order` within each bucket of its index, as columns."""
 
     rows: int
     time: TimeIndex | None
     codes: Mapping[str, Codes]
     columns: Mapping[Partial, Column]
     lists: Mapping[str, Column] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    moments: Moments | None = None
+    # By depth and partition (`engine/zones.py`), worked out when they are first asked for.
+    known_runs: dict[tuple[int, str | None], Runs | None] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def bytes(self) -> int:
@@ -53,6 +100,7 @@ class Layout:
         columns = {id(column): column.bytes for column in self.columns.values()}
         codes = {id(column): column.nbytes for column in self.codes.values()}
         time = 0 if self.time is None else self.time.bytes
+        time += 0 if self.moments is None else self.moments.bytes
         lists = sum(column.bytes for column in self.lists.values())
         return time + sum(columns.values()) + sum(codes.values()) + lists
 
@@ -63,33 +111,22 @@ class Layout:
     @property
     def span(self) -> Interval:
         """The instants that the rows lie in; everything without time."""
+        if self.moments is not None:
+            return self.moments.index.span
         return EVERYTHING if self.time is None else self.time.span
-
-    def statistics(self, refreshed: datetime | None) -> Statistics:
-        """Row counts for the planner, by the finest of these buckets that are not too many."""
-        if self.time is not None and self.rows:
-            level = partition_level(self.time, self.time.level)
-            if level is not None:
-                buckets = self.time.buckets(level)
-                starts, before = tuple(buckets.instants.tolist()), tuple(buckets.offsets.tolist())
-                return self._statistics(before, starts, refreshed)
-        return self._statistics((0, self.rows), (EVERYTHING.start,), refreshed)
-
-    def _statistics(self, before: tuple[int, ...], starts: tuple[int, ...], refreshed: datetime | None) -> Statistics:
-        members = {name: tuple(starts_of(column)[list(before)].tolist()) for name, column in self.lists.items()}
-        longest = {name: longest_of(column) for name, column in self.lists.items()}
-        return Statistics(before, starts, self.bytes, EVERYTHING, refreshed, self._items(), members, longest)
-
-    def _items(self) -> dict[Partial, int]:
-        """The items of stored collections."""
-        return {
-            partial: len(column.values)
-            for partial, column in self.columns.items()
-            if column.offsets is not None and column.values is not None
-        }
 
 
 def partition_level(time: TimeIndex, level: str) -> str | None:
     """What rows in buckets of one level are counted by: the finest of these that gives not too many partitions."""
     coarser = (one for one in ("hour", "day", "month", "year") if nests(level, one))
     return next((one for one in coarser if len(time.buckets(one).instants) <= _MOST_PARTITIONS), None)
+
+
+def column_of(series: Series, output: pa.DataType) -> Column:
+    """What was rolled up, as a column to be rolled up again."""
+    if series.items is not None:
+        return series.items
+    values = series.values
+    if values.dtype.kind == "f" or not len(values):
+        return Column(values, series.valid, output)
+    return Column(values, series.valid, output, int(values.min()), int(values.max()))

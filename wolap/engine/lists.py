@@ -33,14 +33,14 @@ class SomeMember:
     members: Column
     kept: np.ndarray
 
-    def mask(self, start: int, stop: int) -> np.ndarray:
-        """Which facts of a block are kept."""
+    def mask(self, start: int, stop: int, chosen: np.ndarray | None = None) -> np.ndarray:
+        """Which facts of a block, or of the chosen ones in it, are kept."""
         codes, starts = codes_in(self.members), starts_of(self.members)[start : stop + 1]
         found = np.empty(stop - start, bool)
         for begin, end in blocks_of(starts):
             marked = self.kept[codes[starts[begin] : starts[end]]]
             np.logical_or.reduceat(marked, starts[begin:end] - starts[begin], out=found[begin:end])
-        return found
+        return found if chosen is None else found[chosen]
 
 
 def codes_in(members: Column) -> Codes:

@@ -8,17 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.collection import take
 from wolap.engine.columns import Column
 from wolap.engine.finish import unfit_metrics
 from wolap.engine.inputs import Inputs
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.lists import encode_lists
 from wolap.engine.members import Codes, Members, encode
+from wolap.engine.moments import cluster, reorder
 from wolap.engine.time_index import TimeIndex, local_to_instants
 from wolap.errors import Problem, SchemaError, nearest, quote
 from wolap.model.aggregate import Partial
-from wolap.model.level import INSTANT
 from wolap.model.schema import Schema
 from wolap.model.zone import DAY, FIRST_INSTANT, LAST_INSTANT, Zone
 
@@ -36,13 +35,14 @@ def needed_columns(schema: Schema) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, Layout]:
-    """Facts as a layout, with the dictionaries that they make and the schema with the kinds of its dimensions.
+def load_facts(schema: Schema, table: pa.Table, leading: tuple[str, ...] = ()) -> tuple[Schema, Dictionaries, Layout]:
+    """Facts as a layout, with the dictionaries that they make and the schema with the kinds of its dimensions. They lie
+    in the order of time, or by partitions of it and the `leading` dimensions.
 
     Raises SchemaError for all that one look at the data finds: missing or unsuitable columns, a row without time, a
     label that stands for null and is a value too, a declared parent that is not determined.
     """
-    problems = list(_missing(schema, table))
+    problems = [*_missing(schema, table), *_unfit_to_lead(schema, leading)]
     if problems:
         raise SchemaError(problems)
     instants = None
@@ -84,14 +84,15 @@ def load_facts(schema: Schema, table: pa.Table) -> tuple[Schema, Dictionaries, L
     problems += [Problem(f"metrics.{name}", why.found, why.possible) for name, why in unfit.items()]
     if problems:
         raise SchemaError(problems)
+    layout = Layout(table.num_rows, None, codes, columns, lists)
     if instants is not None and not bool((instants[1:] >= instants[:-1]).all()):
         order = np.argsort(instants, kind="stable")
         instants = instants[order]
-        codes = {name: column[order] for name, column in codes.items()}
-        columns = _reorder(columns, order)
-        lists = {name: take(column, order) for name, column in lists.items()}
-    time = None if instants is None else TimeIndex(instants, None, INSTANT, schema.zone)
-    return bound, Dictionaries(members, parents), Layout(table.num_rows, time, codes, columns, lists)
+        layout = reorder(layout, order)
+    if instants is not None:
+        layout = replace(layout, time=TimeIndex.over(instants, schema.zone))
+    dictionaries = Dictionaries(members, parents)
+    return bound, dictionaries, cluster(layout, dictionaries, leading) if leading else layout
 
 
 def _missing(schema: Schema, table: pa.Table) -> Iterator[Problem]:
@@ -113,6 +114,17 @@ def _missing(schema: Schema, table: pa.Table) -> Iterator[Problem]:
             )
         elif len(found) > 1:
             yield Problem(place, f"the facts have {len(found)} columns {quote(column)}", "one of that name")
+
+
+def _unfit_to_lead(schema: Schema, leading: tuple[str, ...]) -> Iterator[Problem]:
+    known = [dimension.name for dimension in schema.dimensions]
+    for index, name in enumerate(leading):
+        if name not in known:
+            yield Problem("cluster", f"{quote(name)} is no dimension", f"dimensions are {nearest(name, known)}")
+        elif name in schema.multivalued:
+            yield Problem("cluster", f"{quote(name)} is multi-valued, so facts have no order by it")
+        elif name in leading[:index]:
+            yield Problem("cluster", f"{quote(name)} is named twice")
 
 
 def _instants(schema: Schema, column: pa.ChunkedArray) -> np.ndarray:
@@ -185,13 +197,3 @@ def _check_counted(
             if wrong:
                 found = f"{wrong:,} values of {quote(metric.column or '')} lie under more than one {dimension}"
                 problems.append(Problem(f"metrics.{name}.determines", found, "a dimension that they determine"))
-
-
-def _reorder(columns: Mapping[Partial, Column], order: np.ndarray) -> dict[Partial, Column]:
-    done: dict[int, Column] = {}
-    for column in columns.values():
-        if id(column) not in done:
-            values = None if column.values is None else column.values[order]
-            valid = None if column.valid is None else column.valid[order]
-            done[id(column)] = replace(column, values=values, valid=valid)
-    return {partial: done[id(column)] for partial, column in columns.items()}

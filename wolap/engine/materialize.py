@@ -10,14 +10,13 @@ from __future__ import annotations
 from threading import Event
 
 import numpy as np
-import pyarrow as pa
 
-from wolap.engine.columns import Column
 from wolap.engine.execute import overflow_of
 from wolap.engine.explode import ListDigit
-from wolap.engine.groups import PartialOverflow, Series
-from wolap.engine.keys import Digit, TimeDigit
-from wolap.engine.layout import Layout
+from wolap.engine.groups import PartialOverflow
+from wolap.engine.keys import Digit
+from wolap.engine.layout import Layout, column_of
+from wolap.engine.moments import digit_of_buckets
 from wolap.engine.source import MemorySource
 from wolap.engine.time_index import Buckets, TimeIndex
 from wolap.model.projection import Projection
@@ -38,9 +37,7 @@ def materialize(projection: Projection, schema: Schema, source: MemorySource, ca
     digits: dict[str, Digit | ListDigit] = {}
     buckets: Buckets | None = None
     if projection.level is not None and layout.time is not None:
-        buckets = layout.time.buckets(projection.level, projection.zone)
-        numbers = np.arange(len(buckets.instants), dtype=np.int64)
-        digits[_TIME] = TimeDigit(numbers, buckets.offsets, len(numbers))
+        digits[_TIME], buckets = digit_of_buckets(layout, projection.level, projection.zone)
     digits.update((name, source.digit_of(name)) for name in projection.dimensions)
     partials = sorted(projection.partials, key=str)
     try:
@@ -52,8 +49,8 @@ def materialize(projection: Projection, schema: Schema, source: MemorySource, ca
         time = _index(projection.level, buckets, found.dimensions[_TIME], schema)
     members = source.dictionaries.members
     codes = {name: found.dimensions[name].astype(members[name].codes_type) for name in projection.dimensions}
-    columns = {partial: _column(one, output) for partial, (one, output) in found.series.items()}
-    return Layout(found.rows, time, codes, columns)
+    columns = {partial: column_of(one, output) for partial, (one, output) in found.series.items()}
+    return Layout(found.rows, time, codes, columns, order=projection.dimensions)
 
 
 def _index(level: str, buckets: Buckets, bucket_of_row: np.ndarray, schema: Schema) -> TimeIndex:
@@ -62,12 +59,3 @@ def _index(level: str, buckets: Buckets, bucket_of_row: np.ndarray, schema: Sche
     filled = rows > 0
     offsets = np.concatenate(([0], np.cumsum(rows[filled]))).astype(np.int64)
     return TimeIndex(buckets.instants[filled], offsets, level, schema.zone)
-
-
-def _column(series: Series, output: pa.DataType) -> Column:
-    if series.items is not None:
-        return series.items
-    values = series.values
-    if values.dtype.kind == "f" or not len(values):
-        return Column(values, series.valid, output)
-    return Column(values, series.valid, output, int(values.min()), int(values.max()))

@@ -28,9 +28,10 @@ from wolap.engine.collection import KINDS
 from wolap.engine.columns import Column
 from wolap.engine.explode import ListDigit
 from wolap.engine.groups import COUNTS
+from wolap.engine.keys import Digit, TimeDigit
 from wolap.engine.layout import Dictionaries, Layout, partition_level
 from wolap.engine.lists import longest_of
-from wolap.engine.time_index import Buckets
+from wolap.engine.moments import digit_of_buckets
 from wolap.errors import Cancelled
 from wolap.model.aggregate import COLLECTIONS, Partial
 from wolap.model.level import nests
@@ -42,6 +43,7 @@ __all__ = ["SAMPLE", "bytes_of_partial", "estimate_sizes"]
 SAMPLE = 1_000_000
 # A choice of fewer buckets says too little of the others. For that many the sample may be so many times as large.
 _FEWEST_BUCKETS, _STRETCH = 4, 4
+_BLOCK = 1 << 20
 _SEED = 19_960_604
 _BYTES_OF_NUMBER, _BYTES_OF_COUNT = 8, 4
 # A bucket has an instant and an offset; each partition that rows are counted by one more of both, and its local time.
@@ -118,23 +120,25 @@ class _Sample:
     @classmethod
     def of(cls, layout: Layout, level: str | None, most: int) -> _Sample:
         """The sample for grains of one level."""
-        offsets = np.asarray((0, layout.rows)) if level is None else _buckets(layout, level).offsets
-        facts = np.diff(offsets)
-        numbers = np.arange(len(facts))
+        digit, offsets = _lie(layout, level)
+        facts = _facts_of(digit, layout.rows)
         if layout.rows <= most:
-            return cls(facts, None, np.repeat(numbers, facts), numbers)
+            return cls(facts, None, digit.codes(0, layout.rows, None), np.arange(len(facts)))
         random = np.random.Generator(np.random.SFC64(_SEED))
-        chosen = min(int(most * len(facts) / layout.rows), len(facts))
-        if _FEWEST_BUCKETS * layout.rows <= _STRETCH * most * len(facts):
-            chosen = max(chosen, min(_FEWEST_BUCKETS, len(facts)))
+        lengths = np.diff(offsets)
+        chosen = min(int(most * len(lengths) / layout.rows), len(lengths))
+        if _FEWEST_BUCKETS * layout.rows <= _STRETCH * most * len(lengths):
+            chosen = max(chosen, min(_FEWEST_BUCKETS, len(lengths)))
         if chosen >= _FEWEST_BUCKETS:
-            counted = _drawn(random, len(facts), chosen)
-            sizes = facts[counted]
+            drawn = _drawn(random, len(lengths), chosen)
+            sizes = lengths[drawn]
             ends = np.cumsum(sizes)
-            rows = np.arange(int(ends[-1])) + np.repeat(offsets[counted] - (ends - sizes), sizes)
-            return cls(facts, rows, np.repeat(counted, sizes), counted)
+            rows = np.arange(int(ends[-1])) + np.repeat(offsets[drawn] - (ends - sizes), sizes)
+            bucket = digit.codes(0, layout.rows, rows)
+            counted = drawn if len(lengths) == len(facts) else np.flatnonzero(np.bincount(bucket, minlength=len(facts)))
+            return cls(facts, rows, bucket, counted)
         rows = _drawn(random, layout.rows, most)
-        return cls(facts, rows, np.searchsorted(offsets, rows, side="right") - 1, None)
+        return cls(facts, rows, digit.codes(0, layout.rows, rows), None)
 
     def rows_by_bucket(self, dimensions: Iterable[str], layout: Layout, dictionaries: Dictionaries) -> np.ndarray:
         """How many rows a projection over some dimensions is put at in each bucket."""
@@ -169,6 +173,27 @@ class _Sample:
             codes = layout.codes[name]
             self._codes[name] = codes if self.rows is None else codes[self.rows]
         return self._codes[name]
+
+
+def _lie(layout: Layout, level: str | None) -> tuple[Digit, np.ndarray]:
+    """The bucket of each fact, and where what is drawn whole begins: its buckets, or partitions where those are
+    coarser."""
+    if level is None:
+        offsets = np.asarray((0, layout.rows))
+        return TimeDigit(np.zeros(1, np.intp), offsets, 1), offsets
+    assert layout.time is not None
+    digit, buckets = digit_of_buckets(layout, level, layout.time.zone)
+    return digit, buckets.offsets if layout.moments is None or isinstance(digit, TimeDigit) else layout.moments.offsets
+
+
+def _facts_of(digit: Digit, rows: int) -> np.ndarray:
+    """How many facts each bucket has."""
+    if isinstance(digit, TimeDigit):
+        return np.diff(digit.offsets)
+    found = np.zeros(digit.size, np.int64)
+    for start in range(0, rows, _BLOCK):
+        found += np.bincount(digit.codes(start, min(start + _BLOCK, rows), None), minlength=digit.size)
+    return found
 
 
 def _drawn(random: np.random.Generator, count: int, chosen: int) -> np.ndarray:
@@ -227,8 +252,9 @@ class _Partitions:
         wanted = None if level is None or time is None else partition_level(time, level)
         if wanted is None or level is None:
             return cls(None, np.zeros(1, np.intp))
-        parts = _buckets(layout, wanted)
-        return cls(tuple(parts.instants.tolist()), np.searchsorted(_buckets(layout, level).instants, parts.instants))
+        assert time is not None
+        parts, finer = (digit_of_buckets(layout, one, time.zone)[1].instants for one in (wanted, level))
+        return cls(tuple(parts.tolist()), np.searchsorted(finer, parts))
 
 
 def _statistics(projection: Projection, rows: np.ndarray, partitions: _Partitions, layout: Layout) -> Statistics:
@@ -249,8 +275,3 @@ def _statistics(projection: Projection, rows: np.ndarray, partitions: _Partition
         return Statistics(before, bytes=size, items=kept)
     size += _BYTES_OF_PARTITION * len(partitions.starts) + _BYTES_OF_OFFSET
     return Statistics(before, partitions.starts, size, items=kept)
-
-
-def _buckets(layout: Layout, level: str) -> Buckets:
-    assert layout.time is not None
-    return layout.time.buckets(level)

@@ -5,7 +5,7 @@ Sources of one cube share its dictionaries, so that the groups of two sources me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Protocol
@@ -19,13 +19,19 @@ from wolap.engine.grouping import MOST_ROWS, Grouping, Groupings, Selection
 from wolap.engine.groups import Groups, Partials, Series
 from wolap.engine.joint import join_scan
 from wolap.engine.kernels import scan_groups
-from wolap.engine.keys import CodeDigit, Digit, Keys, TimeDigit, pack
+from wolap.engine.keys import CodeDigit, Digit, Keys, MomentDigit, TimeDigit, pack
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.lists import SomeMember
 from wolap.engine.members import Codes
-from wolap.engine.scan import Condition, Predicate, Scan
+from wolap.engine.moments import cuts_of, spread
+from wolap.engine.scan import Condition, Predicate, Ranges, Scan
+from wolap.engine.stitch import stitch
+from wolap.engine.time_index import TimeIndex
+from wolap.engine.zones import WORTH_ROWS, kept_rows, runs_at, zone_of
 from wolap.model.aggregate import COLLECTIONS, JOINT, Partial
 from wolap.model.filter import Filter, implies
+from wolap.model.interval import Interval
+from wolap.model.level import common_level, nests
 from wolap.model.query import Query
 from wolap.planner.plan import Piece
 
@@ -58,20 +64,42 @@ class MemorySource:
 
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
-        layout, group = self.layout, query.group
-        rows = (0, layout.rows)
-        if layout.time is not None and not piece.interval.covers(self.groupings.span):
-            rows = layout.time.rows_in(piece.interval)
-        if self.groupings.is_small and (found := self._regrouped(query, piece.partials, rows, cancel)) is not None:
-            return found
-        digits = self._digits(group, *rows)
-        found = self.grouped(digits, rows, query.filters, piece.partials, cancel)
-        return replace(found, dimensions=self._columns(group, digits, found.dimensions))
+        if self.groupings.is_small and self.layout.moments is None:
+            found = self._regrouped(query, piece.partials, self._range(piece.interval), cancel)
+            if found is not None:
+                return found
+        levels = self._levels(query.group)
+        return stitch(
+            [
+                source._of_rows(query, levels, own, piece.partials, cancel, within)
+                for rows, within in self._cuts(piece.interval, piece.partials)
+                for source, own in self._parts(query, levels, rows, piece.partials, cancel, within)
+            ]
+        )
+
+    def _levels(self, group: tuple[str, ...]) -> tuple[str, ...]:
+        """The time dimensions of a report."""
+        return tuple([name for name in group if name not in self.dictionaries.members])
+
+    def _range(self, interval: Interval) -> tuple[int, int]:
+        """The rows of an interval, where they lie together."""
+        time = self.layout.time
+        return (0, self.layout.rows) if time is None or interval.covers(self.groupings.span) else time.rows_in(interval)
+
+    def _cuts(self, interval: Interval, partials: Iterable[Partial]) -> list[tuple[tuple[int, int], Condition | None]]:
+        """The ranges of rows that an interval touches, with what keeps those of its own where not all are."""
+        layout = self.layout
+        if layout.moments is not None:
+            # Different values of two ranges are not those of both, unless they are kept.
+            columns = {partial: layout.columns[partial] for partial in partials}
+            merges = all(one.members is None or partial.function in COLLECTIONS for partial, one in columns.items())
+            return [*cuts_of(layout.moments, interval, whole=not merges)]
+        return [(self._range(interval), None)]
 
     def _regrouped(
         self, query: Query, partials: Sequence[Partial], rows: tuple[int, int], cancel: Event | None
     ) -> Partials | None:
-        """The same of a small layout, whose rows are grouped by what is kept; None where that does not do."""
+        """The partials of a small layout, whose rows are grouped by what is kept; None where that does not do."""
         summands = self.groupings.summands(partials)
         if summands is None or (self.layout.lists and not self.layout.lists.keys().isdisjoint(query.group)):
             return None
@@ -90,32 +118,91 @@ class MemorySource:
 
     def _grouping(self, group: tuple[str, ...]) -> Grouping:
         """All rows by some dimensions."""
-        digits = self._digits(group, 0, self.layout.rows)
-        keys = pack([digit for digit in digits.values() if not isinstance(digit, ListDigit)], 0, self.layout.rows)
+        levels, rows = self._levels(group), self.layout.rows
+        digits = self._digits(group, levels, 0, rows)
+        keys = pack([digit for digit in digits.values() if not isinstance(digit, ListDigit)], 0, rows)
 
         def codes_of(occurring: np.ndarray) -> dict[str, np.ndarray]:
-            return self._columns(group, digits, dict(zip(digits, keys.split(occurring), strict=True)))
+            return self._columns(group, levels, digits, dict(zip(digits, keys.split(occurring), strict=True)))
 
-        return Grouping.of(keys.build(0, self.layout.rows, None), keys.size, codes_of)
+        return Grouping.of(keys.build(0, rows, None), keys.size, codes_of)
 
     def _columns(
-        self, group: tuple[str, ...], digits: Mapping[str, Digit | ListDigit], codes: Mapping[str, np.ndarray]
+        self,
+        group: tuple[str, ...],
+        levels: tuple[str, ...],
+        digits: Mapping[str, Digit | ListDigit],
+        codes: Mapping[str, np.ndarray],
     ) -> dict[str, np.ndarray]:
         """The dimensions of groups, of the codes that their digits have: all of time is one."""
         found: dict[str, np.ndarray] = {}
         for name, digit in digits.items():
-            if isinstance(digit, TimeDigit):
-                assert self.layout.time is not None
-                levels = self._levels(group)
-                parts, numbers = self.layout.time.groups(levels).parts, codes[name] + digit.base
+            if isinstance(digit, TimeDigit | MomentDigit):
+                parts, numbers = self._times(levels).groups(levels).parts, codes[name] + digit.base
                 found.update((level, parts[level][numbers]) for level in levels)
             else:
                 found[name] = codes[name]
         return {name: found[name] for name in group}
 
-    def _levels(self, group: tuple[str, ...]) -> tuple[str, ...]:
-        """The time dimensions of a report."""
-        return tuple([name for name in group if name not in self.dictionaries.members])
+    def _of_rows(
+        self,
+        query: Query,
+        levels: tuple[str, ...],
+        rows: tuple[int, int],
+        partials: Sequence[Partial],
+        cancel: Event | None,
+        within: Condition | None,
+    ) -> Partials:
+        """The partials of a range of rows, or of those within it that are meant."""
+        digits = self._digits(query.group, levels, *rows)
+        found = self.grouped(digits, rows, query.filters, partials, cancel, within)
+        return replace(found, dimensions=self._columns(query.group, levels, digits, found.dimensions))
+
+    def _parts(
+        self,
+        query: Query,
+        levels: tuple[str, ...],
+        rows: tuple[int, int],
+        partials: Sequence[Partial],
+        cancel: Event | None,
+        within: Condition | None,
+    ) -> list[tuple[MemorySource, tuple[int, int]]]:
+        """Where the rows of a report are read: in zones as far as whole runs go, else in the layout itself."""
+        start, stop = rows
+        if (
+            within is not None
+            or stop - start < WORTH_ROWS
+            or any(self.layout.columns[partial].members is not None for partial in partials)
+        ):
+            return [(self, rows)]
+        names = {one.dimension for one in self._told(query.filters)}.union(query.group).difference(levels)
+        depth = self._depth(names)
+        runs = None if depth is None else runs_at(self.layout, depth, common_level(levels))
+        if runs is None:
+            return [(self, rows)]
+        first = int(runs.offsets.searchsorted(np.int64(start)))
+        last = int(runs.offsets.searchsorted(np.int64(stop), side="right")) - 1
+        if last - first < 1:
+            return [(self, rows)]
+        zone = zone_of(
+            self.layout, runs, partials, lambda scan, wanted: self.groups(replace(scan, cancel=cancel), wanted)
+        )
+        if zone is None:
+            return [(self, rows)]
+        begin, end = int(runs.offsets[first]), int(runs.offsets[last])
+        zones = MemorySource(zone, self.dictionaries, self.filters)
+        found = [(self, (start, begin)), (zones, (first, last)), (self, (end, stop))]
+        return [(source, own) for source, own in found if own[0] < own[1]]
+
+    def _depth(self, names: Set[str]) -> int | None:
+        """How many of the leading dimensions tell all of these; None where all of them do not."""
+        order = self.layout.order
+        for depth in range(len(order) + 1):
+            told = set(order[:depth])
+            told.update(above for child, above in self.dictionaries.parents if child in told)
+            if names <= told:
+                return depth
+        return None
 
     def grouped(
         self,
@@ -124,18 +211,52 @@ class MemorySource:
         filters: Iterable[Filter],
         partials: Sequence[Partial],
         cancel: Event | None,
+        within: Condition | None = None,
     ) -> Partials:
-        """The partials of a range of rows by some digits, whose codes come by their names; sorted from left to right.
+        """The partials of a range of rows, or of those within it that are meant, by some digits, whose codes come by
+        their names; sorted from left to right.
 
         Raises PartialOverflow and Cancelled.
         """
         ordinary = {name: digit for name, digit in digits.items() if not isinstance(digit, ListDigit)}
         if len(ordinary) < len(digits):
-            return self._exploded(digits, rows, tuple(filters), partials, cancel)
-        scan = Scan(*rows, pack(list(ordinary.values()), *rows), tuple(self.predicates(filters)), cancel)
+            return self._exploded(digits, rows, tuple(filters), partials, cancel, within)
+        ranges, others = self._slices(tuple(filters), rows)
+        keys = pack(list(ordinary.values()), *rows)
+        conditions = (*self.predicates(others), *([] if within is None else [within]))
+        scan = Scan(*rows, keys, conditions, cancel, ranges)
         groups, series = self.groups(scan, partials)
         codes = dict(zip(digits, scan.keys.split(groups.keys), strict=True))
         return Partials(codes, dict(zip(partials, series, strict=True)), len(groups.keys))
+
+    def _slices(self, filters: tuple[Filter, ...], rows: tuple[int, int]) -> tuple[Ranges | None, tuple[Filter, ...]]:
+        """The rows that pass the filters on leading dimensions, which are slices, and the filters that are left."""
+        if not filters or rows[1] - rows[0] < WORTH_ROWS or not self.layout.order:
+            return None, filters
+        for depth in range(len(self.layout.order), 0, -1):
+            leading = self.layout.order[:depth]
+            own = [one for one in self._told(filters) if self._stored(one.dimension) in leading]
+            if not any(self._stored(one.dimension) == leading[-1] for one in own):
+                continue
+            if (runs := runs_at(self.layout, depth)) is None:
+                continue
+            layout = Layout(len(runs.offsets) - 1, None, runs.codes, {})
+            conditions = list(MemorySource(layout, self.dictionaries).predicates(own))
+            kept = np.logical_and.reduce([one.mask(0, layout.rows) for one in conditions])
+            ranges = kept_rows(runs, kept, *rows)
+            return ranges, tuple(one for one in filters if one not in own)
+        return None, filters
+
+    def _told(self, filters: Iterable[Filter]) -> list[Filter]:
+        """The filters that not every row is known to pass."""
+        return [one for one in filters if not (self.filters and implies(self.filters, one))]
+
+    def _stored(self, name: str) -> str | None:
+        """The dimension whose codes tell this one; None for lists."""
+        if name in self.layout.codes:
+            return name
+        parents = self.dictionaries.parents
+        return next((child for child, above in parents if above == name and child in self.layout.codes), None)
 
     def _exploded(
         self,
@@ -144,6 +265,7 @@ class MemorySource:
         filters: tuple[Filter, ...],
         partials: Sequence[Partial],
         cancel: Event | None,
+        within: Condition | None,
     ) -> Partials:
         """What is said of a list that makes groups is held against its members, all else against facts."""
         keyed = {
@@ -154,6 +276,7 @@ class MemorySource:
         }
         of_members = {name for name, digit in digits.items() if isinstance(digit, ListDigit)}
         others = tuple(self.predicates(one for one in filters if one.dimension not in of_members))
+        others += () if within is None else (within,)
 
         def group(block: Block) -> Partials:
             source = MemorySource(Layout(block.rows, None, {}, block.columns), self.dictionaries)
@@ -188,9 +311,10 @@ class MemorySource:
                 )
         return groups, [(known[partial], column.type) for partial, column in columns.items()]
 
-    def _digits(self, group: tuple[str, ...], start: int, stop: int) -> dict[str, Digit | ListDigit]:
+    def _digits(
+        self, group: tuple[str, ...], levels: tuple[str, ...], start: int, stop: int
+    ) -> dict[str, Digit | ListDigit]:
         """The digits of a report by name: all of time is one digit, where the first of it stands."""
-        levels = self._levels(group)
         digits: dict[str, Digit | ListDigit] = {}
         for name in group:
             if name not in levels:
@@ -199,10 +323,23 @@ class MemorySource:
                 digits[name] = self._time_digit(levels, start, stop)
         return digits
 
-    def _time_digit(self, levels: tuple[str, ...], start: int, stop: int) -> TimeDigit:
+    def _times(self, levels: Iterable[str]) -> TimeIndex:
+        """The index that tells these levels: that of the instants, where partitions are too coarse."""
+        time, moments, level = self.layout.time, self.layout.moments, common_level(levels)
+        assert time is not None
+        return time if moments is None or level is None or nests(time.level, level) else moments.index
+
+    def _time_digit(self, levels: tuple[str, ...], start: int, stop: int) -> TimeDigit | MomentDigit:
+        times, moments = self._times(levels), self.layout.moments
+        if moments is None or times is not moments.index:
+            return self._digit_of_time(times, levels, start, stop)
+        low, high = moments.firsts[np.searchsorted(moments.offsets, (start, stop))].tolist()
+        return spread(self._digit_of_time(times, levels, low, high), moments, low, high)
+
+    @staticmethod
+    def _digit_of_time(time: TimeIndex, levels: tuple[str, ...], start: int, stop: int) -> TimeDigit:
         """Only the groups of the rows that are read count, so that a short interval has small keys."""
-        assert self.layout.time is not None
-        found = self.layout.time.groups(levels)
+        found = time.groups(levels)
         if stop <= start:
             return TimeDigit(found.codes[:0], found.buckets.offsets[:1], 0)
         first = int(found.buckets.offsets.searchsorted(np.int64(start), side="right")) - 1
@@ -222,20 +359,15 @@ class MemorySource:
 
     def codes_of(self, name: str) -> tuple[Codes, Codes | None]:
         """The codes of a dimension, or those of one that determines it with the table that leads up."""
-        if name in self.layout.codes:
-            return self.layout.codes[name], None
-        below = next(
-            child for child, above in self.dictionaries.parents if above == name and child in self.layout.codes
-        )
-        return self.layout.codes[below], self.dictionaries.parents[below, name]
+        stored = self._stored(name)
+        assert stored is not None
+        return self.layout.codes[stored], None if stored == name else self.dictionaries.parents[stored, name]
 
     def predicates(self, filters: Iterable[Filter]) -> Iterable[Condition]:
         """The filters that rows have to be held against: all but those that every row is known to pass, whose dimension
         need not be stored. Those of one list are one, since one member has to pass them all."""
         of_lists: dict[str, list[Filter]] = {}
-        for predicate in filters:
-            if self.filters and implies(self.filters, predicate):
-                continue
+        for predicate in self._told(filters):
             if predicate.dimension in self.layout.lists:
                 of_lists.setdefault(predicate.dimension, []).append(predicate)
                 continue

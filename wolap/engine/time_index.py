@@ -1,10 +1,10 @@
 """Time as an index over rows that are sorted by it.
 
-Rows lie in buckets: of facts each row is its own, of a projection all rows of one day or hour are together. A bucket
-is represented by the first instant that was seen in it, so that facts and projections are handled by the same code,
-and a coarser level is found by looking where the local period changes. What is known of a level (where each bucket
-begins, its calendar parts, the groups that a set of parts makes) is worked out when it is first asked for and kept;
-two threads that ask at once work out the same.
+Rows lie in buckets: of facts those of one instant (or each row its own, where hardly two share one), of a projection
+those of one day or hour. A bucket is represented by the first instant that was seen in it, so that facts and
+projections are handled by the same code, and a coarser level is found by looking where the local period changes. What
+is known of a level (where each bucket begins, its calendar parts, the groups that a set of parts makes) is worked out
+when it is first asked for and kept; two threads that ask at once work out the same.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ __all__ = ["Buckets", "TimeGroups", "TimeIndex", "local_to_instants"]
 
 Instants = np.ndarray[tuple[int], np.dtype[np.int64]]
 _BLOCK = 1 << 18
+# An instant with an offset takes two numbers, one for each row takes one: what is shared by fewer rows is not worth it.
+_SHARED = 2
+_FIRST = np.zeros(1, np.int64)
 _SIZES = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY}
 
 
@@ -80,6 +83,14 @@ class TimeIndex:
         self.rows = len(instants) if offsets is None else int(offsets[-1])
         self._buckets: dict[Calendar, Buckets] = {}
         self._groups: dict[tuple[str, ...], TimeGroups] = {}
+
+    @classmethod
+    def over(cls, instants: Instants, zone: Zone) -> TimeIndex:
+        """The index of facts by the instant of each, in rising order."""
+        begins = np.concatenate((_FIRST, np.flatnonzero(instants[1:] != instants[:-1]) + 1))[: len(instants)]
+        if len(begins) * _SHARED > len(instants):
+            return cls(instants, None, INSTANT, zone)
+        return cls(instants[begins], np.append(begins, len(instants)), INSTANT, zone)
 
     @property
     def bytes(self) -> int:

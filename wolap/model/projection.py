@@ -46,6 +46,9 @@ class Statistics:
     rows; without time there is one partition. `coverage` is the time whose facts it holds. `items` are those of the
     stored collections, of all rows together. Of facts `members_before` counts the members in place of the rows, for
     each multi-valued dimension, and `longest` is how many one of them has at most.
+
+    Where rows lie in runs that are added up (`engine/zones.py`), `runs` counts those of each depth of `order`, the
+    leading dimensions, as far as they are worth it; those of depth 0 are buckets of the level `partition`.
     """
 
     rows_before: tuple[int, ...]
@@ -56,6 +59,9 @@ class Statistics:
     items: Mapping[Partial, int] = field(default_factory=dict)
     members_before: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     longest: Mapping[str, int] = field(default_factory=dict)
+    partition: str | None = None
+    order: tuple[str, ...] = ()
+    runs: tuple[int, ...] = ()
 
     @property
     def rows(self) -> int:

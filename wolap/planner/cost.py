@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from wolap.model.aggregate import JOINT, Partial
 from wolap.model.interval import Interval
+from wolap.model.level import nests
 from wolap.model.projection import Projection, Statistics
 from wolap.planner.estimate import Estimate, time_groups
 from wolap.planner.needs import Needs
@@ -33,6 +34,7 @@ __all__ = [
     "items_of",
     "keys_of",
     "measured",
+    "reading",
     "rows_of",
     "work_of",
 ]
@@ -123,6 +125,28 @@ def work_of(needs: Needs, size: Estimate, rates: Mapping[str, float] = RATES) ->
     )
 
 
+def reading(projection: Projection, needs: Needs) -> float:
+    """How many rows are read for each that there is: fewer, where the report merges what runs of rows add up to."""
+    key = (reading, projection.name)
+    found: float | None = needs.known.get(key)
+    if found is None:
+        found = needs.known[key] = _reading(projection, needs)
+    return found
+
+
+def _reading(projection: Projection, needs: Needs) -> float:
+    statistics = projection.statistics
+    if statistics is None or not statistics.runs or needs.counted or needs.lists:
+        return 1.0
+    if needs.level is not None and (statistics.partition is None or not nests(statistics.partition, needs.level)):
+        return 1.0
+    told = needs.dimensions | needs.filtered
+    for depth, runs in enumerate(statistics.runs):
+        if told <= needs.schema.closure(statistics.order[:depth]):
+            return runs / max(statistics.rows, 1)
+    return 1.0
+
+
 def dense_rows(keys: float) -> float:
     """The fewest rows beside which keys that run up to `keys` are few (`engine/kernels.py`)."""
     return 0.0 if keys <= DENSE_ALWAYS else keys / DENSE_PER_ROW if keys <= DENSE_MOST else inf
@@ -174,7 +198,7 @@ def cost_of(parts: Sequence[Part], needs: Needs, size: Estimate, work: Work) -> 
         rows = rows_of(part, needs)
         total += rows
         keys = work.keys if len(parts) == 1 else keys_of(needs, size, part.interval)
-        spent += work.nanoseconds(rows, items_of(part.projection, needs), keys)
+        spent += work.nanoseconds(rows * reading(part.projection, needs), items_of(part.projection, needs), keys)
     return cost_of_rows(total, spent, size)
 
 

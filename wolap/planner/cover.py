@@ -17,7 +17,7 @@ from math import inf
 from wolap.model.crossing import Calendar
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
-from wolap.planner.cost import Part, Work, items_of, keys_of, measured
+from wolap.planner.cost import Part, Work, items_of, keys_of, measured, reading
 from wolap.planner.eligibility import crosses
 from wolap.planner.estimate import Estimate
 from wolap.planner.needs import Needs
@@ -122,7 +122,7 @@ class _Table:
     ) -> _Table:
         statistics = measured(projection, needs)
         rows, keys = statistics.rows_in(reach), keys_of(needs, size, reach)
-        spent = work.nanoseconds(rows, items_of(projection, needs), keys) - work.piece
+        spent = work.nanoseconds(rows * reading(projection, needs), items_of(projection, needs), keys) - work.piece
         cuttable = [reach.start <= cut <= reach.end and _is_cut(projection, cut, needs) for cut in cuts]
         return cls(
             projection,

@@ -12,11 +12,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from math import inf
 
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
-from wolap.planner.cost import Work, dense_rows, items_of, measured
+from wolap.planner.cost import Work, dense_rows, items_of, measured, reading
 from wolap.planner.eligibility import crosses, is_fine_enough, is_timely, may_answer, offers
 from wolap.planner.needs import Needs, remembered
 
@@ -28,7 +29,8 @@ class Shelf:
     """Built projections of the same buckets, coverage and partitions, in the order of the catalog.
 
     For each of them `rows_before` counts the rows before each partition, as in Statistics, and `items` the values of a
-    row that are counted by themselves; none where no metric is. `merges` tells that all metrics merge.
+    row that are counted by themselves; none where no metric is. `reading` tells how many rows are read for each; none
+    where all are. `merges` tells that all metrics merge.
     """
 
     projections: tuple[Projection, ...]
@@ -36,6 +38,7 @@ class Shelf:
     coverage: Interval
     rows_before: tuple[tuple[int, ...], ...]
     items: tuple[float, ...]
+    reading: tuple[float, ...]
     merges: bool
 
     def rows_in(self, interval: Interval) -> list[int]:
@@ -63,11 +66,17 @@ def cheapest(served: Sequence[Served], work: Work) -> tuple[float, list[tuple[Pr
     many, with their rows."""
     if not served:
         return inf, []
-    if served[0][0].items:
+    if served[0][0].items or any(shelf.reading for shelf, _ in served):
         spent = [
-            (work.nanoseconds(many, few, work.keys), projection, many)
+            (work.nanoseconds(many * share, few, work.keys), projection, many)
             for shelf, rows in served
-            for projection, many, few in zip(shelf.projections, rows, shelf.items, strict=True)
+            for projection, many, few, share in zip(
+                shelf.projections,
+                rows,
+                shelf.items or repeat(0.0, len(rows)),
+                shelf.reading or repeat(1.0, len(rows)),
+                strict=True,
+            )
         ]
         least = min([cost for cost, _, _ in spent])
         return least, [(projection, many) for cost, projection, many in spent if cost == least]
@@ -146,11 +155,13 @@ def _shelves(projections: Iterable[Projection], needs: Needs) -> tuple[Shelf, ..
 
 def _shelf(alike: list[Projection], needs: Needs) -> Shelf:
     statistics = [measured(projection, needs) for projection in alike]
+    read = tuple(reading(projection, needs) for projection in alike)
     return Shelf(
         tuple(alike),
         statistics[0].starts,
         statistics[0].coverage,
         tuple(one.rows_before for one in statistics),
         tuple(items_of(projection, needs) for projection in alike) if needs.counted or needs.lists else (),
+        read if min(read) < 1.0 else (),
         alike[0].merging.issuperset(needs.metrics),
     )

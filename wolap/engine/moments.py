@@ -1,0 +1,130 @@
+"""When the facts of a partition were, where they do not lie in the order of time.
+
+Facts that are clustered lie by partition (a day, a month, a year) and in it by their leading dimensions, so that what a
+filter on those keeps are slices. Of each fact the place of its instant among those of its partition is kept, in as few
+bytes as such a place takes. A report by a level finer than the partition looks there, as does an interval for the
+partitions that it cuts; all else needs to know no more than where partitions begin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from wolap.engine.collection import take
+from wolap.engine.columns import Column
+from wolap.engine.keys import CodeDigit, Digit, MomentDigit, TimeDigit, pack
+from wolap.engine.layout import Dictionaries, Layout, Moments
+from wolap.engine.time_index import Buckets, TimeIndex
+from wolap.model.aggregate import Partial
+from wolap.model.interval import Interval
+from wolap.model.level import INSTANT, nests
+from wolap.model.zone import Zone
+
+__all__ = ["Within", "cluster", "cuts_of", "digit_of_buckets", "reorder", "spread"]
+
+# A partition has so many rows on average, or is of the coarsest of these levels.
+_PARTITION_ROWS = 1 << 14
+_PARTITIONS = ("day", "month", "year")
+_WIDTHS: tuple[type[np.unsignedinteger], ...] = (np.uint8, np.uint16, np.uint32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Within:
+    """Keeps the rows whose instants have places from `low` to before `high`."""
+
+    moments: Moments
+    low: int
+    high: int
+
+    def mask(self, start: int, stop: int, chosen: np.ndarray | None = None) -> np.ndarray:
+        """Which rows of a block, or of the chosen ones in it, are kept."""
+        places = self.moments.places_of(start, stop, chosen)
+        kept: np.ndarray = places >= self.low
+        kept &= places < self.high
+        return kept
+
+
+def cuts_of(moments: Moments, interval: Interval, *, whole: bool) -> list[tuple[tuple[int, int], Within | None]]:
+    """The ranges of rows that an interval touches, in the order of time, or as a `whole` one range; with what keeps
+    those of its own, where it cuts a partition."""
+    low, high = moments.index.rows_in(interval)
+    if low == high:
+        return [((0, 0), None)]
+    firsts, offsets = moments.firsts, moments.offsets
+    begin = int(np.searchsorted(firsts, np.int64(low), side="right")) - 1
+    end = int(np.searchsorted(firsts, np.int64(high)))
+    bounds = [begin, begin + (firsts[begin] < low), end - (firsts[end] > high), end]
+    if whole or bounds[1] > bounds[2]:
+        # Both ends may cut the same partition.
+        bounds = [begin, end]
+    within = Within(moments, low, high)
+    found: list[tuple[tuple[int, int], Within | None]] = []
+    for first, last in pairwise(bounds):
+        if first < last:
+            is_whole = firsts[first] >= low and firsts[last] <= high
+            found.append(((int(offsets[first]), int(offsets[last])), None if is_whole else within))
+    return found
+
+
+def spread(digit: TimeDigit, moments: Moments, low: int, high: int) -> MomentDigit:
+    """A digit of instants, from the place `low` to before `high`, as one of the rows that have them."""
+    return MomentDigit(moments, digit.codes(low, high, None), low, digit.size, digit.base)
+
+
+def digit_of_buckets(layout: Layout, level: str, zone: Zone) -> tuple[TimeDigit | MomentDigit, Buckets]:
+    """All buckets of a level on some clock, of a layout with time, by their numbers."""
+    time, moments = layout.time, layout.moments
+    assert time is not None
+    if moments is not None and nests(time.level, level) and zone == time.zone:
+        moments = None
+    buckets = (time if moments is None else moments.index).buckets(level, zone)
+    digit = TimeDigit(np.arange(len(buckets.instants)), buckets.offsets, len(buckets.instants))
+    return digit if moments is None else spread(digit, moments, 0, moments.index.rows), buckets
+
+
+def cluster(layout: Layout, dictionaries: Dictionaries, names: tuple[str, ...]) -> Layout:
+    """Facts in the order of time put in that of their partitions, and within them of some dimensions."""
+    digits: list[Digit] = [CodeDigit(layout.codes[name], dictionaries.members[name].cardinality) for name in names]
+    time, rows = layout.time, layout.rows
+    moments = index = None
+    if time is not None:
+        level = next(
+            (one for one in _PARTITIONS if len(time.buckets(one).instants) * _PARTITION_ROWS <= rows), _PARTITIONS[-1]
+        )
+        buckets = time.buckets(level)
+        digits.insert(0, TimeDigit(np.arange(len(buckets.instants)), buckets.offsets, len(buckets.instants)))
+        index = TimeIndex(buckets.instants, buckets.offsets, level, time.zone)
+    order = np.argsort(pack(digits, 0, rows).build(0, rows, None), kind="stable")
+    if time is not None and index is not None and index.offsets is not None:
+        moments = _moments(time, index.offsets, order)
+    found = reorder(layout, order)
+    return Layout(rows, index, found.codes, found.columns, found.lists, names, moments)
+
+
+def _moments(time: TimeIndex, offsets: np.ndarray, order: np.ndarray) -> Moments:
+    """The place of each fact's instant behind the first of its partition; partitions begin at these rows."""
+    begins = np.arange(time.rows + 1) if time.offsets is None else time.offsets
+    firsts = np.searchsorted(begins, offsets)
+    most = int(np.diff(firsts).max(initial=1)) - 1
+    kept = next(width for width in _WIDTHS if most <= np.iinfo(width).max)
+    behind = (np.arange(len(time.instants)) - np.repeat(firsts[:-1], np.diff(firsts))).astype(kept)
+    places = np.repeat(behind, np.diff(begins))[order]
+    return Moments(TimeIndex(time.instants, None, INSTANT, time.zone), firsts, offsets, places)
+
+
+def reorder(layout: Layout, order: np.ndarray) -> Layout:
+    """The codes and columns of facts in another order."""
+    done: dict[int, Column] = {}
+    columns: dict[Partial, Column] = {}
+    for partial, column in layout.columns.items():
+        if id(column) not in done:
+            values = None if column.values is None else column.values[order]
+            valid = None if column.valid is None else column.valid[order]
+            done[id(column)] = replace(column, values=values, valid=valid)
+        columns[partial] = done[id(column)]
+    codes = {name: column[order] for name, column in layout.codes.items()}
+    lists = {name: take(column, order) for name, column in layout.lists.items()}
+    return replace(layout, codes=codes, columns=columns, lists=lists)
