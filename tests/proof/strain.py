@@ -15,6 +15,7 @@ from wolap.engine import (
     collection,
     distinct,
     explode,
+    grouping,
     groups,
     joint,
     kernels,
@@ -39,6 +40,10 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((kernels,), "DENSE_ALWAYS", (0,)),
     ((kernels,), "DENSE_MOST", (0, 16)),
     ((kernels,), "_LONG_RUN", (1, 2)),
+    ((grouping,), "MOST_ROWS", (100,)),
+    ((grouping,), "MOST_GROUPS", (0, 10)),
+    ((grouping,), "_DENSE", (0,)),
+    ((grouping,), "_FEW", (0, 1000)),
     ((groups,), "_RANKS_MOST", (0,)),
     ((collection,), "_TABLE_BYTES_MOST", (0,)),
     ((distinct,), "_MARKS_ALWAYS", (0,)),
@@ -72,6 +77,7 @@ def strained(random: Random) -> Iterator[None]:
     usual = [(module, name, getattr(module, name)) for modules, name, _ in LIMITS for module in modules]
     piece = cost.RATES["piece"]
     strains = random.random() < 0.5
+    keeps = random.random() < 0.5
     if random.random() < 0.5:
         # Each piece saves time, so that covers have as many as there can be.
         cost.RATES["piece"] = random.choice((-1e6, -1e3))
@@ -81,6 +87,9 @@ def strained(random: Random) -> Iterator[None]:
                 chosen = random.choice(small)
                 for module in modules:
                     setattr(module, name, chosen)
+    if not keeps:
+        # Nothing is small, so that kernels and zones read rows.
+        grouping.MOST_ROWS = 0
     try:
         yield
     finally:

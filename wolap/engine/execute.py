@@ -15,6 +15,7 @@ import pyarrow as pa
 from wolap.engine.collection import take
 from wolap.engine.columns import COUNT
 from wolap.engine.finish import MetricColumn, finish_metrics
+from wolap.engine.grouping import Selection
 from wolap.engine.groups import PartialOverflow, Partials
 from wolap.engine.layout import Dictionaries
 from wolap.engine.order import DimensionColumn, record_order
@@ -31,12 +32,14 @@ __all__ = ["DimensionColumn", "Report", "execute", "execute_sketches", "overflow
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """The columns of a report. `rows` are shown; `total` would be without a limit."""
+    """The columns of a report. `rows` are shown; `total` would be without a limit. `selection` tells which groups of a
+    kept grouping they are, where they are."""
 
     dimensions: tuple[DimensionColumn, ...]
     metrics: tuple[MetricColumn, ...]
     rows: int
     total: int
+    selection: Selection | None = None
 
     @property
     def names(self) -> list[str]:
@@ -94,11 +97,13 @@ def _report(
     order = record_order(query, schema.levels, dimensions, metrics)
     end = found.rows if query.limit is None else min(query.offset + query.limit, found.rows)
     shown = slice(min(query.offset, end), end)
+    selection = found.selection
     if order is not None or shown.stop - shown.start < found.rows:
         rows = shown if order is None else order[shown]
         dimensions = [replace(column, codes=column.codes[rows]) for column in dimensions]
         metrics = [column.at(rows) for column in metrics]
-    return Report(tuple(dimensions), tuple(metrics), shown.stop - shown.start, found.rows)
+        selection = None if selection is None else selection.at(rows)
+    return Report(tuple(dimensions), tuple(metrics), shown.stop - shown.start, found.rows, selection)
 
 
 def overflow_of(schema: Schema, metrics: tuple[str, ...], partial: Partial) -> MetricOverflow:

@@ -66,23 +66,23 @@ class _Finished:
         return self.done[name]
 
     def same(self, name: str, metric: Metric) -> MetricColumn:
-        return _plain(name, *self.merged[metric.partials[0]])
+        return _plain(name, *self.merged[self.schema.partials(name)[0]])
 
     def estimate(self, name: str, metric: Metric) -> MetricColumn:
         """Rounded to a whole number, as what it estimates is one."""
-        series, output = self.merged[metric.partials[0]]
+        series, output = self.merged[self.schema.partials(name)[0]]
         found = series.values if series.items is None else np.rint(estimates(series.items)).astype(np.int64)
         return MetricColumn(name, found, None, output)
 
     def quantile(self, name: str, metric: Metric) -> MetricColumn:
-        series, output = self.merged[metric.partials[0]]
+        series, output = self.merged[self.schema.partials(name)[0]]
         if series.items is not None:
             series = quantiles(series.items, _MIDDLE if metric.probability is None else metric.probability)
         return _plain(name, series, output)
 
     def quotient(self, name: str, metric: Metric) -> MetricColumn:
         if not metric.operands:
-            above, below = (_plain(name, *self.merged[partial]) for partial in metric.partials[:2])
+            above, below = (_plain(name, *self.merged[partial]) for partial in self.schema.partials(name)[:2])
             return quotient(name, above, below)
         above, below = (self.of(operand) for operand in metric.operands)
         for operand in (above, below):
@@ -92,12 +92,12 @@ class _Finished:
 
     def variance(self, name: str, metric: Metric) -> MetricColumn:
         """In the square of the unit; of no group with too few values."""
-        squares, sums, counts = (self.merged[partial] for partial in metric.partials)
+        squares, sums, counts = (self.merged[partial] for partial in self.schema.partials(name))
         unit = unit_of(sums[1])
         return self._per_degree(name, metric, squares[0].values / (unit * unit), counts[0].values, FLOAT)
 
     def standard_deviation(self, name: str, metric: Metric) -> MetricColumn:
-        squares, sums, counts = (self.merged[partial] for partial in metric.partials)
+        squares, sums, counts = (self.merged[partial] for partial in self.schema.partials(name))
         stays = pa.types.is_duration(sums[1])
         found = self._per_degree(name, metric, squares[0].values, counts[0].values, sums[1] if stays else FLOAT)
         return replace(found, values=np.sqrt(found.values) / (1.0 if stays else unit_of(sums[1])))
@@ -140,7 +140,7 @@ def _plain(name: str, series: Series, output: pa.DataType) -> MetricColumn:
 
 def _whole_duration(column: MetricColumn) -> MetricColumn:
     """A duration in whole units, as it is shown; until then it may be a fraction, which others are finished from."""
-    if not pa.types.is_duration(column.type) or column.values.dtype.kind != "f":
+    if column.values.dtype.kind != "f" or not pa.types.is_duration(column.type):
         return column
     if (np.abs(column.values) >= 2.0**63).any():
         raise MetricOverflow(f"{column.name} does not fit a 64-bit duration in some group; ask for finer groups")

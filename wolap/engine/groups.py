@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from wolap.engine.columns import Column, Values
 from wolap.model.aggregate import Partial
+
+if TYPE_CHECKING:
+    from wolap.engine.grouping import Selection
 
 __all__ = ["COUNTS", "MERGES", "Groups", "Halves", "PartialOverflow", "Partials", "Places", "Series", "merge"]
 
@@ -65,11 +69,15 @@ class Groups:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Partials:
-    """Merged partials by group: for each dimension of the report its codes (of time: its plain numbers)."""
+    """Merged partials by group: for each dimension of the report its codes (of time: its plain numbers).
+
+    `selection` says which groups of a kept grouping these are, in their order, where they come from one.
+    """
 
     dimensions: dict[str, np.ndarray]
     series: dict[Partial, tuple[Series, pa.DataType]]
     rows: int
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

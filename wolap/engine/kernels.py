@@ -26,7 +26,7 @@ from wolap.engine.keys import TimeDigit
 from wolap.engine.scan import Scan
 from wolap.model.aggregate import Partial
 
-__all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "scan_groups"]
+__all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "may_overflow", "scan_groups"]
 
 BLOCK = 1 << 16
 LARGE_BLOCK = 1 << 20
@@ -43,7 +43,8 @@ Wanted = Sequence[tuple[Partial, Column]]
 Kernel = Callable[[Scan, Wanted], Groups]
 
 
-def _may_overflow(partial: Partial, column: Column, rows: int) -> bool:
+def may_overflow(partial: Partial, column: Column, rows: int) -> bool:
+    """Whether a sum of so many rows could leave 64 bits, by the bounds of the column."""
     if column.values is None or column.is_float or MERGES[partial.function][0] is not np.add:
         return False
     return max(abs(column.low), abs(column.high)) * max(rows, 1) >= 1 << 63
@@ -67,7 +68,7 @@ class _Dense:
     def __init__(self, partial: Partial, column: Column, size: int, rows: int) -> None:
         self.partial, self.column = partial, column
         self.ufunc, start, float_start = MERGES[partial.function]
-        self.splits = _may_overflow(partial, column, rows)
+        self.splits = may_overflow(partial, column, rows)
         kind, begin = (np.float64, float_start) if column.is_float else (np.int64, start)
         self.values: Values = np.full(size, begin, kind) if begin else np.zeros(size, kind)
         self.low = np.zeros(size, np.int64) if self.splits else None
@@ -225,7 +226,7 @@ def _ordered(scan: Scan, wanted: Wanted) -> Groups:
     """Many keys: each block is put in the order of its keys and reduced, then the blocks are merged like
     projections."""
     # What may leave 64 bits is carried from block to block in two halves, which do not.
-    splits = [_may_overflow(partial, column, scan.rows) for partial, column in wanted]
+    splits = [may_overflow(partial, column, scan.rows) for partial, column in wanted]
     functions = [partial for (partial, _), in_two in zip(wanted, splits, strict=True) for _ in range(1 + in_two)]
     parts: list[Groups] = []
     waiting = 0
@@ -268,7 +269,7 @@ def _is_time_only(scan: Scan, wanted: Wanted) -> bool:
     if any(column.valid is not None for _, column in wanted) and _longest(digits[0].offsets) > LARGE_BLOCK:
         # What has no value is left out in a copy, which blocks keep short.
         return False
-    return not any(_may_overflow(partial, column, scan.rows) for partial, column in wanted)
+    return not any(may_overflow(partial, column, scan.rows) for partial, column in wanted)
 
 
 def _longest(offsets: np.ndarray) -> int:

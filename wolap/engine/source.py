@@ -6,7 +6,7 @@ Sources of one cube share its dictionaries, so that the groups of two sources me
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Protocol
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 from wolap.engine.collection import collect
 from wolap.engine.distinct import count_distinct
 from wolap.engine.explode import Block, ListDigit, explode
+from wolap.engine.grouping import MOST_ROWS, Grouping, Groupings, Selection
 from wolap.engine.groups import Groups, Partials, Series
 from wolap.engine.joint import join_scan
 from wolap.engine.kernels import scan_groups
@@ -37,6 +38,8 @@ from wolap.planner.plan import Piece
 
 __all__ = ["MemorySource", "Source"]
 
+_NO_KEYS = Keys((), 1)
+
 
 class Source(Protocol):
     """What the executor needs of any place where rows are."""
@@ -55,16 +58,34 @@ class MemorySource:
     layout: Layout
     dictionaries: Dictionaries
     filters: tuple[Filter, ...] = ()
+    groupings: Groupings = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groupings", Groupings(self.layout.rows, self.layout.columns, self.layout.span))
 
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
-        levels = tuple(name for name in query.group if name not in self.dictionaries.members)
-        found = [
-            source._of_rows(query, levels, own, piece.partials, cancel, within)
-            for rows, within in self._cuts(piece.interval, piece.partials)
-            for source, own in self._parts(query, levels, rows, piece.partials, cancel, within)
-        ]
-        return stitch(found)
+        if self.groupings.is_small and self.layout.moments is None:
+            found = self._regrouped(query, piece.partials, self._range(piece.interval), cancel)
+            if found is not None:
+                return found
+        levels = self._levels(query.group)
+        return stitch(
+            [
+                source._of_rows(query, levels, own, piece.partials, cancel, within)
+                for rows, within in self._cuts(piece.interval, piece.partials)
+                for source, own in self._parts(query, levels, rows, piece.partials, cancel, within)
+            ]
+        )
+
+    def _levels(self, group: tuple[str, ...]) -> tuple[str, ...]:
+        """The time dimensions of a report."""
+        return tuple([name for name in group if name not in self.dictionaries.members])
+
+    def _range(self, interval: Interval) -> tuple[int, int]:
+        """The rows of an interval, where they lie together."""
+        time = self.layout.time
+        return (0, self.layout.rows) if time is None or interval.covers(self.groupings.span) else time.rows_in(interval)
 
     def _cuts(self, interval: Interval, partials: Iterable[Partial]) -> list[tuple[tuple[int, int], Condition | None]]:
         """The ranges of rows that an interval touches, with what keeps those of its own where not all are."""
@@ -74,7 +95,55 @@ class MemorySource:
             columns = {partial: layout.columns[partial] for partial in partials}
             merges = all(one.members is None or partial.function in COLLECTIONS for partial, one in columns.items())
             return [*cuts_of(layout.moments, interval, whole=not merges)]
-        return [((0, layout.rows) if layout.time is None else layout.time.rows_in(interval), None)]
+        return [(self._range(interval), None)]
+
+    def _regrouped(
+        self, query: Query, partials: Sequence[Partial], rows: tuple[int, int], cancel: Event | None
+    ) -> Partials | None:
+        """The partials of a small layout, whose rows are grouped by what is kept; None where that does not do."""
+        summands = self.groupings.summands(partials)
+        if summands is None or (self.layout.lists and not self.layout.lists.keys().isdisjoint(query.group)):
+            return None
+        scan = Scan(*rows, _NO_KEYS, tuple(self.predicates(query.filters)) if query.filters else (), cancel)
+        if (block := next(scan.blocks(MOST_ROWS), None)) is None:
+            return None
+        grouping = self.groupings.of(query.group, lambda: self._grouping(query.group))
+        present, values = self.groupings.roll_up(grouping, summands, *block)
+        dimensions, count = dict(grouping.dimensions), grouping.size
+        if present is not None:
+            dimensions, count = {name: codes[present] for name, codes in dimensions.items()}, len(present)
+        series = {
+            partial: (Series(found), one.type) for partial, one, found in zip(partials, summands, values, strict=True)
+        }
+        return Partials(dimensions, series, count, Selection(grouping, present))
+
+    def _grouping(self, group: tuple[str, ...]) -> Grouping:
+        """All rows by some dimensions."""
+        levels, rows = self._levels(group), self.layout.rows
+        digits = self._digits(group, levels, 0, rows)
+        keys = pack([digit for digit in digits.values() if not isinstance(digit, ListDigit)], 0, rows)
+
+        def codes_of(occurring: np.ndarray) -> dict[str, np.ndarray]:
+            return self._columns(group, levels, digits, dict(zip(digits, keys.split(occurring), strict=True)))
+
+        return Grouping.of(keys.build(0, rows, None), keys.size, codes_of)
+
+    def _columns(
+        self,
+        group: tuple[str, ...],
+        levels: tuple[str, ...],
+        digits: Mapping[str, Digit | ListDigit],
+        codes: Mapping[str, np.ndarray],
+    ) -> dict[str, np.ndarray]:
+        """The dimensions of groups, of the codes that their digits have: all of time is one."""
+        found: dict[str, np.ndarray] = {}
+        for name, digit in digits.items():
+            if isinstance(digit, TimeDigit | MomentDigit):
+                parts, numbers = self._times(levels).groups(levels).parts, codes[name] + digit.base
+                found.update((level, parts[level][numbers]) for level in levels)
+            else:
+                found[name] = codes[name]
+        return {name: found[name] for name in group}
 
     def _of_rows(
         self,
@@ -88,15 +157,7 @@ class MemorySource:
         """The partials of a range of rows, or of those within it that are meant."""
         digits = self._digits(query.group, levels, *rows)
         found = self.grouped(digits, rows, query.filters, partials, cancel, within)
-        dimensions: dict[str, np.ndarray] = {}
-        for name, codes in found.dimensions.items():
-            digit = digits[name]
-            if isinstance(digit, TimeDigit | MomentDigit):
-                parts, numbers = self._times(levels).groups(levels).parts, codes + digit.base
-                dimensions.update((level, parts[level][numbers]) for level in levels)
-            else:
-                dimensions[name] = codes
-        return replace(found, dimensions={name: dimensions[name] for name in query.group})
+        return replace(found, dimensions=self._columns(query.group, levels, digits, found.dimensions))
 
     def _parts(
         self,

@@ -29,13 +29,19 @@ _escape = lru_cache(maxsize=8192)(quote)
 
 def write_path(path: Sequence[str], schema: Schema) -> str:
     """The address of a report without a query string."""
-    return "".join((schema.base, *(f"/{_escape(step, safe='')}" for step in path)))
+    return schema.base + _steps(tuple(path))
+
+
+@lru_cache(maxsize=8192)
+def _steps(path: tuple[str, ...]) -> str:
+    return "".join([f"/{_escape(step, safe='')}" for step in path])
 
 
 def write_query(query: Query, schema: Schema) -> str:
     """The target of a settled query with everything that was used, said or implied (W47)."""
-    parameters = list(_filter_parameters(query, schema))
-    parameters += [_escape(name) for name in query.include]
+    parameters = list(_filter_parameters(query, schema)) if query.filters else []
+    if query.include:
+        parameters += [_escape(name) for name in query.include]
     for name, moment in (("start", query.start), ("end", query.end)):
         if moment is not None:
             parameters.append(f"{name}={write_moment(moment.instant(schema.zone), schema.zone)}")
@@ -45,9 +51,15 @@ def write_query(query: Query, schema: Schema) -> str:
         parameters.append(f"offset={query.offset}")
     if query.order:
         parameters.append(f"sort={','.join(_escape(str(one)) for one in query.order)}")
-    parameters += [f"metrics={_escape(name)}" for name in query.metrics or ()]
+    if query.metrics:
+        parameters.append(_metrics(query.metrics))
     path = write_path(query.path, schema)
     return f"{path}?{'&'.join(parameters)}" if parameters else path
+
+
+@lru_cache(maxsize=1024)
+def _metrics(names: tuple[str, ...]) -> str:
+    return "&".join([f"metrics={_escape(name)}" for name in names])
 
 
 def _filter_parameters(query: Query, schema: Schema) -> Iterable[str]:
@@ -63,6 +75,7 @@ def write_filter(dimension: str, text: str) -> str:
     return f"{_escape(dimension)}={_escape(text, safe=_PLAIN)}"
 
 
+@lru_cache(maxsize=4096)
 def write_moment(instant: int, zone: Zone) -> str:
     """An instant as the value of `start` or `end`."""
     return moment_text(instant, zone).replace("+", "%2B")

@@ -91,6 +91,8 @@ class Interval:
 
     def intersect(self, other: Interval) -> Interval:
         """What both cover; empty (start = end) where they have nothing in common."""
+        if self.start >= other.start and self.start <= self.end <= other.end:
+            return self
         start = max(self.start, other.start)
         return Interval(start, max(start, min(self.end, other.end)))
 

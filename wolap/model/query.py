@@ -17,6 +17,7 @@ from wolap.model.interval import EVERYTHING, Interval, Moment, moment_text
 from wolap.model.member import Member, canonical_member, member_text
 from wolap.model.schema import Dimension, Schema
 from wolap.model.tree import path_text, read_path
+from wolap.model.zone import FIRST_INSTANT, LAST_INSTANT
 
 __all__ = [
     "Filter",
@@ -122,7 +123,7 @@ class Query:
 
     def asking(self, metrics: tuple[str, ...]) -> Query:
         """The same query with these metrics."""
-        return _with(self, metrics=metrics)
+        return self if metrics == self.metrics else _with(self, metrics=metrics)
 
     def between(self, start: Moment | None, end: Moment | None) -> Query:
         """The same query over another interval."""
@@ -287,6 +288,8 @@ def unreadable_members(predicate: Filter, schema: Schema) -> list[str]:
 def _settle_moment(name: str, moment: Moment | None, schema: Schema) -> Moment | None:
     if moment is None:
         return None
+    if moment.offset == 0 and schema.time is not None and FIRST_INSTANT <= moment.microseconds <= LAST_INSTANT:
+        return moment
     if schema.time is None:
         raise QueryError(f"{name} is given, but {quote(schema.name)} has no time")
     try:
@@ -309,6 +312,8 @@ def _settle_member(declared: Dimension, value: Member) -> Member:
 
 
 def _check_names(query: Query, schema: Schema) -> None:
+    if _all_known(query, schema):
+        return
     seen: set[str] = set()
     for name in query.group:
         if name not in schema.places:
@@ -331,6 +336,17 @@ def _check_names(query: Query, schema: Schema) -> None:
             raise QueryError(
                 f"no metric is asked for; the metrics are {nearest('', schema.metrics)}, or leave them out"
             )
+
+
+def _all_known(query: Query, schema: Schema) -> bool:
+    """Whether all names are right, without telling which is not."""
+    names, dimensions = frozenset(query.group), schema.places.keys()
+    if len(names) < len(query.path) + len(query.include) or not names <= dimensions:
+        return False
+    for predicate in query.filters:
+        if predicate.dimension in schema.levels or predicate.dimension not in dimensions:
+            return False
+    return query.metrics is None or (bool(query.metrics) and schema.metrics.keys() >= frozenset(query.metrics))
 
 
 def interval_of(query: Query) -> Interval:

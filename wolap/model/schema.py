@@ -144,6 +144,11 @@ class Schema:
         )
 
     @cached_property
+    def metric_names(self) -> tuple[str, ...]:
+        """The names of all metrics."""
+        return tuple(self.metrics)
+
+    @cached_property
     def places(self) -> dict[str, int]:
         """Every dimension's place in that order."""
         return {name: place for place, name in enumerate(self.names)}

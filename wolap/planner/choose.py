@@ -9,8 +9,8 @@ ask (W19). Guards speak before anything runs, with the number, the cap and a que
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from wolap.errors import NoAnswer, TooExpensive, listing
 from wolap.model.interval import Interval, Moment
@@ -89,8 +89,7 @@ def _needs(query: Query, catalog: Catalog, principal: Principal, among: tuple[st
 _Way = tuple[tuple[Part, ...], Cost]
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(NamedTuple):
     """What was decided for a query: the way to go, or why there is none."""
 
     needs: Needs
@@ -189,7 +188,7 @@ def default_metrics(query: Query, catalog: Catalog, among: tuple[str, ...] | Non
     That is the stored one that offers most of them for this report, the first declared of equals; the facts only
     where no stored one can answer. Empty where nothing can.
     """
-    needs = needs_of(query, catalog, tuple(catalog.schema.metrics) if among is None else among)
+    needs = needs_of(query, catalog, catalog.schema.metric_names if among is None else among)
     return offered_metrics(needs, catalog) or (() if catalog.strict else needs.metrics)
 
 
@@ -197,7 +196,7 @@ def is_answerable(path: Path, catalog: Catalog, among: tuple[str, ...] | None = 
     """Whether by the declarations anything could ever answer a path (W4). Facts, where they are asked, always can."""
     if not catalog.strict:
         return among is None or bool(among)
-    needs = needs_of(Query(path), catalog, tuple(catalog.schema.metrics) if among is None else among)
+    needs = needs_of(Query(path), catalog, catalog.schema.metric_names if among is None else among)
     return any(could_offer(projection, needs) for projection in catalog.projections if not projection.is_facts)
 
 
@@ -252,7 +251,7 @@ def _no_answer_text(needs: Needs, catalog: Catalog, among: tuple[str, ...] | Non
         asked += f" with {listing(needs.metrics, _ROOM_FOR_METRICS)}"
     else:
         # Nobody named a metric and none is offered: the reasons are those against each that could have been.
-        needs = needs_of(needs.query, catalog, among or tuple(catalog.schema.metrics))
+        needs = needs_of(needs.query, catalog, among or catalog.schema.metric_names)
     if not may_explain:
         return f"nothing that is stored can answer {asked}"
     against = [(projection.name, reasons(projection, needs)) for projection in catalog.projections]
@@ -297,13 +296,15 @@ def _place(one: Candidate) -> tuple[bool, float]:
 def _plan(choice: _Choice, way: _Way, catalog: Catalog, candidates: tuple[Candidate, ...]) -> Plan:
     needs, (parts, cost) = choice.needs, way
     pieces = tuple(
-        Piece(
-            part.projection.name,
-            part.interval,
-            needs.partials,
-            None if part.projection.statistics is None else part.projection.statistics.refreshed,
-        )
-        for part in parts
+        [
+            Piece(
+                part.projection.name,
+                part.interval,
+                needs.partials,
+                None if part.projection.statistics is None else part.projection.statistics.refreshed,
+            )
+            for part in parts
+        ]
     )
     return Plan(
         query=needs.query,

@@ -279,7 +279,10 @@ def may_answer(projection: Projection, needs: Needs) -> bool:
 def is_timely(projection: Projection, needs: Needs, merges: bool) -> bool:
     """Whether no rule of time objects, of a projection whose metrics all merge or not. Of those that may answer, they
     ask for no more than calendar and coverage."""
-    return not _objects(_CLOCK_RULES if merges else _TIME_RULES, projection, needs)
+    for rule in _CLOCK_RULES if merges else _TIME_RULES:
+        for _ in rule(projection, needs):
+            return False
+    return True
 
 
 def is_fine_enough(projection: Projection, needs: Needs) -> bool:

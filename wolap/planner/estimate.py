@@ -12,6 +12,7 @@ of the facts, and of several such dimensions the members of one by the longest l
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import expm1, fsum, inf, log1p, prod
 from typing import NamedTuple
 
@@ -19,8 +20,9 @@ from wolap.model.filter import Filter
 from wolap.model.interval import Interval
 from wolap.model.level import INSTANT, SUB_DAY
 from wolap.model.projection import Catalog, Shares
+from wolap.model.query import Query
 from wolap.model.zone import DAY, HOUR, MINUTE, SECOND, Zone
-from wolap.planner.needs import Needs
+from wolap.planner.needs import Needs, remembered
 
 __all__ = ["NOTHING", "Estimate", "buckets_between", "estimate", "expected_groups", "most_times", "time_groups"]
 
@@ -75,17 +77,40 @@ def estimate(needs: Needs, catalog: Catalog, rows: int) -> Estimate:
             left = min([int(min(bound * facts.rows, _ALL_ROWS)) + 1 for _, bound in shares])
     if not needs.dimensions and not needs.levels:
         return Estimate(share, left, 1, 1, 1.0, 1.0)
-    members = {name: max(catalog.members.get(name, 1), 1) for name in sorted(needs.dimensions)}
-    times, product = time_groups(needs.levels, needs.level, needs.asked), float(prod(members.values()))
-    possible = _possible(needs, members)
+    space, level = remembered(_space, needs, catalog), needs.level
+    times, possible = time_groups(needs.levels, level, needs.asked), space.possible(query)
+    most = most_times(needs.levels, level, needs.asked, needs.schema.zone)
     return Estimate(
         share,
         left,
         int(expected_groups(possible * times, rows * share) + 0.5),
-        int(min(possible * most_times(needs.levels, needs.level, needs.asked, needs.schema.zone), rows, left)),
-        product,
-        product * times,
+        int(min(possible * most, rows, left)),
+        space.members,
+        space.members * times,
     )
+
+
+class _Space(NamedTuple):
+    """The dimensions of a report, those of time aside: the product of their members, and the members of each that no
+    other determines."""
+
+    members: float
+    free: dict[str, int]
+    product: float
+
+    def possible(self, query: Query) -> float:
+        """How many combinations the filters leave."""
+        kept = {one.dimension: len(one.values) for one in query.filters if not one.exclude} if query.filters else {}
+        if self.free.keys().isdisjoint(kept):
+            return self.product
+        return prod((max(min(members, kept.get(name, members)), 1) for name, members in self.free.items()), start=1.0)
+
+
+def _space(needs: Needs, catalog: Catalog) -> _Space:
+    members = {name: max(catalog.members.get(name, 1), 1) for name in sorted(needs.dimensions)}
+    determined = {above for name in needs.dimensions for above in needs.schema.ancestors(name)}
+    free = {name: many for name, many in members.items() if name not in determined}
+    return _Space(float(prod(members.values())), free, prod(free.values(), start=1.0))
 
 
 def _share(predicate: Filter, catalog: Catalog, lists: frozenset[str]) -> tuple[float, float]:
@@ -136,16 +161,6 @@ def expected_groups(possible: float, rows: float) -> float:
     return min(-possible * expm1(rows * log1p(-1.0 / possible)), rows)
 
 
-def _possible(needs: Needs, members: dict[str, int]) -> float:
-    """The product of the members of each dimension of the report that no other determines."""
-    kept = {predicate.dimension: len(predicate.values) for predicate in needs.query.filters if not predicate.exclude}
-    determined = {above for name in needs.dimensions for above in needs.schema.ancestors(name)}
-    product = 1.0
-    for name in sorted(needs.dimensions - determined):
-        product *= max(min(members[name], kept.get(name, members[name])), 1)
-    return product
-
-
 def time_groups(levels: frozenset[str], level: str | None, asked: Interval) -> float:
     """How many time buckets an interval is expected to have, or combinations of calendar parts where those are
     fewer."""
@@ -160,9 +175,15 @@ def time_groups(levels: frozenset[str], level: str | None, asked: Interval) -> f
 
 def most_times(levels: frozenset[str], level: str | None, asked: Interval, zone: Zone) -> float:
     """How many it has at most: periods are counted on the clock."""
-    if level is None or asked.start >= asked.end:
+    return _most_times(levels, level, asked.start, asked.end, zone)
+
+
+# Reports of one dashboard look as far back as each other, and all as far as there are facts.
+@lru_cache(maxsize=4096)
+def _most_times(levels: frozenset[str], level: str | None, start: int, end: int, zone: Zone) -> float:
+    if level is None or start >= end:
         return 1.0
-    product = 1.0
+    asked, product = Interval(start, end), 1.0
     for name in levels:
         product *= _periods("year", asked, zone) if name == "year" else _PARTS[name]
     return min(_periods(level, asked, zone), product)

@@ -47,18 +47,20 @@ _BUCKET = 100
 
 def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
     """Bytes at the peak of answering from these parts."""
-    groups, columns = size.most, len(needs.dimensions) + len(needs.levels)
+    groups, columns, whole = size.most, len(needs.dimensions) + len(needs.levels), len(parts) == 1
     plain = len(needs.partials) - len(needs.counted)
     # The codes and partials of the groups, their keys, and the metrics while they are finished.
     kept = columns + 2 * plain + 2 * len(needs.metrics) + 4
-    if len(parts) > 1:
+    if not whole:
         # Of each piece, one behind the other, and as one.
         kept += (len(parts) + 1) * (columns + plain) + 4
     if needs.query.order:
         kept += columns + len(needs.metrics) + 4
-    whole = len(parts) == 1
-    scans = [_scan(part, needs, size, size.keys if whole else keys_of(needs, size, part.interval)) for part in parts]
-    return _BLOCKS + groups * _NUMBER * kept + sum(scans) + sum(_times(part, needs) for part in parts)
+    taken = _BLOCKS + groups * _NUMBER * kept
+    for part in parts:
+        keys = size.keys if whole else keys_of(needs, size, part.interval)
+        taken += _scan(part, needs, size, keys) + _times(part, needs)
+    return taken
 
 
 def _scan(part: Part, needs: Needs, size: Estimate, keys: float) -> int:
@@ -101,14 +103,22 @@ def _exploded(needs: Needs, size: Estimate, keys: float, plain: int, pairs: int)
 
 def _times(part: Part, needs: Needs) -> int:
     """Bytes of the buckets of time that a report cuts by, of all rows whatever its interval."""
-    if needs.level is None or part.projection.statistics is None:
+    projection = part.projection
+    if needs.level is None or projection.statistics is None:
         return 0
-    whole = needs.span.intersect(part.projection.statistics.coverage)
-    return int(_BUCKET * min(part.projection.statistics.rows, buckets_between(needs.level, whole)))
+    key = (_times, projection.name)
+    found: int | None = needs.known.get(key)
+    if found is None:
+        whole = needs.span.intersect(projection.statistics.coverage)
+        found = int(_BUCKET * min(projection.statistics.rows, buckets_between(needs.level, whole)))
+        needs.known[key] = found
+    return found
 
 
 def _items(part: Part, needs: Needs, rows: int) -> int:
     """Bytes of what is counted or merged by its items: one kind after the other, and those that are kept stay."""
+    if not needs.counted:
+        return 0
     taken, exploded = 0.0, needs.lists and part.projection.is_facts
     for partial, items in items_by_partial(part.projection, needs):
         size = _VALUE if partial.function in SETS else _COUNTED_ITEM if partial.function == "buckets" else _ITEM

@@ -5,8 +5,8 @@ Most of it is the same each time a report is asked for, whatever its members and
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 from wolap.model.aggregate import COUNTED, JOINT, Partial
 from wolap.model.crossing import Calendar
@@ -16,7 +16,9 @@ from wolap.model.projection import Catalog
 from wolap.model.query import Query, interval_of
 from wolap.model.schema import Schema
 
-__all__ = ["Needs", "needs_of"]
+__all__ = ["Needs", "needs_of", "remembered"]
+
+Found = TypeVar("Found")
 
 
 class Needs(NamedTuple):
@@ -77,6 +79,14 @@ def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
         report = catalog.reports[key] = _report(query, catalog.schema, metrics, filtered, pinned)
     interval, span = interval_of(query), catalog.span
     return Needs(query, interval, interval.intersect(span), span, catalog.strict, *report)
+
+
+def remembered(work: Callable[[Needs, Catalog], Found], needs: Needs, catalog: Catalog) -> Found:
+    """What is worked out once for a report of a catalog: it may hang on nothing else that the needs say."""
+    found: Found | None = needs.known.get(work)
+    if found is None:
+        found = needs.known[work] = work(needs, catalog)
+    return found
 
 
 def _report(

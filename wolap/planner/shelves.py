@@ -10,21 +10,18 @@ projection is one subtraction, the rows that it has in the interval.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from math import inf
-from typing import TypeVar
 
 from wolap.model.interval import Interval
 from wolap.model.projection import Catalog, Projection
 from wolap.planner.cost import Work, dense_rows, items_of, measured, reading
 from wolap.planner.eligibility import crosses, is_fine_enough, is_timely, may_answer, offers
-from wolap.planner.needs import Needs
+from wolap.planner.needs import Needs, remembered
 
 __all__ = ["Served", "Shelf", "Stock", "cheapest", "offered_metrics", "stock_among", "stock_of"]
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,20 +112,12 @@ class Stock:
 
 def stock_of(needs: Needs, catalog: Catalog) -> Stock:
     """What the catalog has for the report, whatever its interval; the needs are those of this catalog."""
-    return _remembered(_stock, needs, catalog)
+    return remembered(_stock, needs, catalog)
 
 
 def offered_metrics(needs: Needs, catalog: Catalog) -> tuple[str, ...]:
     """Most of the needed metrics that one stored projection offers for the report; none where none can answer."""
-    return _remembered(_offered, needs, catalog)
-
-
-def _remembered(work: Callable[[Needs, Catalog], Found], needs: Needs, catalog: Catalog) -> Found:
-    """What is worked out once for a report of a catalog."""
-    found: Found | None = needs.known.get(work)
-    if found is None:
-        found = needs.known[work] = work(needs, catalog)
-    return found
+    return remembered(_offered, needs, catalog)
 
 
 def _stock(needs: Needs, catalog: Catalog) -> Stock:

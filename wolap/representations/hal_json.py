@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from json import dumps
+from functools import lru_cache
 from json.encoder import encode_basestring
 
 from wolap.engine.execute import Report
@@ -23,27 +23,32 @@ _NOTHING = "\x00"
 
 def serialize(resource: Resource) -> bytes:
     """The body of a report."""
-    links: dict[str, object] = {"self": {"href": resource.href}}
+    links = [f'"self":{{"href":{encode_basestring(resource.href)}}}']
     if resource.roll_up is not None:
-        links["roll-up"] = _link(resource.roll_up)
+        links.append(f'"roll-up":{_link(resource.roll_up)}')
     if resource.drill_down:
-        children = [_link(link) for link in resource.drill_down]
-        links["drill-down"] = children[0] if len(children) == 1 else children
-    head = f'{{"_links":{dumps(links, ensure_ascii=False, separators=(",", ":"))},"report":['
+        children = ",".join([_link(link) for link in resource.drill_down])
+        links.append(f'"drill-down":{children if len(resource.drill_down) == 1 else f"[{children}]"}')
+    head = f'{{"_links":{{{",".join(links)}}},"report":['
     written = _native(resource.report) if resource.native_numbers else _quoted(resource.report)
     # Behind the last record there is no comma.
     return b"".join((head.encode(), memoryview(written)[:-1], b"]}"))
 
 
-def _link(link: Link) -> dict[str, str]:
-    return {"href": link.href, "name": link.name}
+def _link(link: Link) -> str:
+    return f'{{"href":{encode_basestring(link.href)},"name":{encode_basestring(link.name)}}}'
 
 
 def _quoted(report: Report) -> bytes:
     """Records whose values are strings."""
-    names = [f"{encode_basestring(name)}:" for name in report.names]
-    around = [f'{{{names[0]}"', *(f'",{name}"' for name in names[1:]), '"},']
-    return _with_nulls(report, records(report, around, _QUOTED))
+    return _with_nulls(report, records(report, _around(tuple(report.names)), _QUOTED))
+
+
+@lru_cache(maxsize=1024)
+def _around(names: tuple[str, ...]) -> tuple[str, ...]:
+    """What stands around the values of columns of these names."""
+    first, *others = [f"{encode_basestring(name)}:" for name in names]
+    return f'{{{first}"', *(f'",{name}"' for name in others), '"},'
 
 
 def _native(report: Report) -> bytes:

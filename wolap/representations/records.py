@@ -12,8 +12,8 @@ both sides of each value anyway. Both give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
 
@@ -24,7 +24,15 @@ import pyarrow as pa
 from wolap.engine.execute import DimensionColumn, Report
 from wolap.engine.finish import MetricColumn
 from wolap.engine.members import Members
-from wolap.representations.column_text import Texts, mapped_texts, member_table, metric_texts, texts_of, weave
+from wolap.representations.column_text import (
+    Texts,
+    all_metric_texts,
+    mapped_texts,
+    member_table,
+    metric_texts,
+    texts_of,
+    weave,
+)
 
 __all__ = ["LARGE", "Style", "records"]
 
@@ -58,12 +66,30 @@ def records(report: Report, around: Sequence[str], style: Style) -> bytes:
 
 
 def _weave(report: Report, around: Sequence[str], style: Style) -> str:
-    pieces: list[Texts | str] = []
-    for column, before in zip(report.dimensions, around, strict=False):
-        pieces.append(_fragments(column, before, style.escape))
-    for metric, before in zip(report.metrics, around[len(report.dimensions) :], strict=False):
-        pieces += (before, metric_texts(metric, style.missing)) if before else (metric_texts(metric, style.missing),)
+    width = len(report.dimensions)
+    pieces: list[Texts | str] = _heads(report, around[:width], style.escape)
+    for texts, before in zip(all_metric_texts(report.metrics, style.missing), around[width:], strict=False):
+        pieces += (before, texts) if before else (texts,)
     return weave(report.rows, [*pieces, around[-1]])
+
+
+def _heads(report: Report, before: Sequence[str], escape: Escape) -> list[Texts | str]:
+    """What the records begin with, their members: joined, where they are groups that are kept."""
+
+    def of(columns: Iterable[DimensionColumn]) -> list[Texts | str]:
+        return [_fragments(column, text, escape) for column, text in zip(columns, before, strict=True)]
+
+    def joined(groups: Mapping[str, np.ndarray]) -> Texts:
+        whole = of(replace(column, codes=groups[column.name]) for column in report.dimensions)
+        return texts_of(map("".join, zip(*whole, strict=True)))
+
+    selection = report.selection
+    if selection is None or not before:
+        return of(report.dimensions)
+    heads = selection.grouping.texts((tuple(before), escape), joined)
+    if heads is None:
+        return of(report.dimensions)
+    return [heads if selection.places is None else heads.take(selection.places)]
 
 
 def _fragments(column: DimensionColumn, before: str, escape: Escape) -> Texts:

@@ -89,7 +89,7 @@ def describe(result: Result, schema: Schema, surroundings: Surroundings = NOWHER
         href=root + write_query(used, schema),
         roll_up=Link(root + write_path(path[:-1], schema), _name(path[:-1], schema)) if has_parent else None,
         drill_down=tuple(
-            Link(root + write_path(child, schema), child[-1]) for child in children if surroundings.can_follow(child)
+            [Link(root + write_path(child, schema), child[-1]) for child in children if surroundings.can_follow(child)]
         ),
         report=result.report,
         query=used,

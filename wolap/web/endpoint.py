@@ -186,7 +186,7 @@ class Endpoint:
         planned = perf_counter()
         result = snapshot.run(plan, request.cancel)
         aggregated = perf_counter()
-        pieces = tuple(piece.projection for piece in plan.pieces)
+        pieces = tuple([piece.projection for piece in plan.pieces])
         answer = Answer(pieces, planned - began, aggregated - planned) if principal.may_explain else None
         surroundings = _surroundings(offers, request, frozenset(target.reserved), query.filters, answer)
         resource = describe(result, snapshot.catalog.schema, surroundings)
@@ -229,7 +229,7 @@ def _surroundings(
         root=request.root,
         said=said,
         filters=filters,
-        implied=tuple(settle_filter(implied, schema) for implied in principal.filters),
+        implied=() if sees_all else tuple(settle_filter(implied, schema) for implied in principal.filters),
         members=offers.snapshot.dictionaries.members if sees_all else {},
         span=catalog.span if sees_all else None,
         answer=answer,
@@ -239,6 +239,8 @@ def _surroundings(
 
 def _length(target: str) -> int:
     """The characters of a target as a client sends it: three for each byte of what is not ASCII."""
+    if target.isascii():
+        return len(target)
     plain = len(target.encode("ascii", "ignore"))
     return plain + 3 * (len(target.encode("utf-8", "surrogatepass")) - plain)
 
@@ -263,8 +265,8 @@ def _explained(plan: Plan, media_type: str) -> Response:
 
 def _timing(answer: Answer, serialize: float) -> str:
     """Server-Timing (W3C): milliseconds of each stage."""
-    stages = (("plan", answer.plan), ("aggregate", answer.aggregate), ("serialize", serialize))
-    return ", ".join(f"{name};dur={seconds * 1e3:.3f}" for name, seconds in stages)
+    plan, aggregate, last = answer.plan * 1e3, answer.aggregate * 1e3, serialize * 1e3
+    return f"plan;dur={plan:.3f}, aggregate;dur={aggregate:.3f}, serialize;dur={last:.3f}"
 
 
 def _content_type(media_type: str) -> str:

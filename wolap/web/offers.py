@@ -31,24 +31,25 @@ _Bounds = tuple[Moment | None, Moment | None]
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """What one version of a cube offers to one caller at one time."""
+    """What one version of a cube offers to one caller at one time; `answers_all` where no report can be refused."""
 
     snapshot: Snapshot
     principal: Principal
     now: datetime
+    answers_all: bool = field(init=False)
     _bounds: dict[frozenset[str], _Bounds] = field(default_factory=dict)
 
-    @property
-    def answers_all(self) -> bool:
-        """Whether no report can be refused: the facts can answer anything, and nothing bounds them."""
+    def __post_init__(self) -> None:
+        """Tells whether no report can be refused: the facts can answer anything, and nothing bounds them."""
         catalog = self.snapshot.catalog
         caps = catalog.caps.stricter(self.principal.caps)
-        return not catalog.strict and (caps.groups, caps.facts, caps.memory) == (None, None, None)
+        unbounded = caps.groups is None and caps.facts is None and caps.memory is None
+        object.__setattr__(self, "answers_all", not catalog.strict and unbounded)
 
     def metrics(self, path: Path) -> tuple[str, ...]:
         """The metrics that the caller's trees offer at a path (W3)."""
         schema = self.snapshot.catalog.schema
-        return schema.forest(self.principal.audience).metrics(path, schema.metrics)
+        return schema.forest(self.principal.audience).metrics(path, schema.metric_names)
 
     def is_answerable(self, path: Path) -> bool:
         """Whether by the declarations anything could ever answer a path (W4)."""
