@@ -109,7 +109,7 @@ def test_of_runs_only_those_of_the_interval_are_held_against_a_filter(monkeypatc
         return found(offsets, kept, start, stop)
 
     monkeypatch.setattr(source, "kept_rows", kept_rows)
-    monkeypatch.setattr(source, "_FEW_ROWS", 100)
+    monkeypatch.setattr(source, "WORTH_ROWS", 100)
     table = facts(200_000, 10)
     cube, plain = Cube(SCHEMA, table, cluster=["a"]), Cube(SCHEMA, table)
     days = {"start": "2024-03-01", "end": "2024-03-03"}
