@@ -97,9 +97,9 @@ def make(random: Random, names: str | None, filtered: bool) -> Facts:
     members = random.choice((0, 1, 5, 100, 255, 256, 70_000))
     # What is behind the last member is none, and so would be what is further behind.
     items = [random.randrange(members + random.choice((1, 1, 2))) for _ in range(rows)]
-    # A type may have no room for what is none.
+    # A type may have no room for what is none, or be wider than it has to be.
     kind = np.min_scalar_type(max([random.choice((0, members + 1)), *items]))
-    column = Column(np.array(items, kind), None, COUNT, members=members)
+    column = Column(np.array(items, random.choice((kind, kind, np.int64))), None, COUNT, members=members)
     return Facts(codes, kept, items, members, Scan(0, rows, pack(digits, 0, rows), predicates), column)
 
 

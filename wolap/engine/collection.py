@@ -175,8 +175,13 @@ class Reader:
         if len(pairs) > len(items):
             pairs = pairs[present]
         pairs *= self.stride
-        pairs += items
+        _add(pairs, items)
         return pairs
+
+
+def _add(pairs: np.ndarray, items: np.ndarray) -> None:
+    """Adds items, which may be kept wider than pairs are; each pair fits its type, since all slots do."""
+    np.add(pairs, items, out=pairs, casting="unsafe")
 
 
 def _pairs_of(
@@ -192,7 +197,7 @@ def _pairs_of(
         chosen, offsets = _chosen(column, rows)
         lengths = np.diff(offsets)
     pairs: np.ndarray = np.repeat(numbers * numbers.dtype.type(stride), lengths)
-    pairs += _items(column)[chosen]
+    _add(pairs, _items(column)[chosen])
     return pairs, None if column.counts is None else column.counts[chosen]
 
 

@@ -118,7 +118,8 @@ class Keys:
             return np.zeros(stop - start if chosen is None else len(chosen), kind)
         for digit in rest:
             key *= digit.size
-            key += digit.codes(start, stop, chosen)
+            # Codes may be kept wider than keys are; each key fits its type, since `size` does.
+            np.add(key, digit.codes(start, stop, chosen), out=key, casting="unsafe")
         return key
 
     def split(self, keys: np.ndarray) -> list[np.ndarray]:
