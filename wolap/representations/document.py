@@ -39,14 +39,17 @@ class Document:
         return b"".join((self.head, memoryview(records)[: len(records) - self.between], self.tail))
 
     def chunks(self) -> Chunks:
-        """The same bytes in pieces of at least `FIRST` and at most `MOST` values, or as many as there are."""
+        """The same bytes in pieces of at least `FIRST` values, or as many as there are: what is less would be left for
+        the last, is added to the one before. No piece is written in another way than the whole (`records.LARGE`)."""
         report, before, start = self.report, self.head, 0
         columns = len(report.dimensions) + len(report.metrics)
         values = FIRST
         while start < report.rows:
             stop = start + max(values // columns, 1)
+            if (report.rows - stop) * columns < FIRST:
+                stop = report.rows
             records = self.write(_slice(report, start, stop))
-            if stop >= report.rows:
+            if stop == report.rows:
                 yield b"".join((before, memoryview(records)[: len(records) - self.between], self.tail))
             else:
                 yield before + records
@@ -57,10 +60,10 @@ class Document:
 
 def _slice(report: Report, start: int, stop: int) -> Report:
     """Some of the records of a report."""
-    rows = slice(start, min(stop, report.rows))
+    rows = slice(start, stop)
     return Report(
         tuple(DimensionColumn(column.name, column.codes[rows], column.members) for column in report.dimensions),
         tuple(column.at(rows) for column in report.metrics),
-        rows.stop - rows.start,
+        stop - start,
         report.total,
     )

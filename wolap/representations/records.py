@@ -45,7 +45,7 @@ class Style:
     """What differs between formats.
 
     `separator` is the sign on both sides of every value. A blank is added where the texts around have none, since
-    JSON may have it; without any separator even large reports are woven.
+    JSON may have it, in large reports alone; without any separator even those are woven.
     """
 
     escape: Escape
@@ -85,10 +85,10 @@ def _numbered(before: str, size: int) -> Texts:
 
 def _write(report: Report, around: Sequence[str], style: Style) -> bytes:
     series: list[pl.Series] = []
-    depth = _fold(report, around, style.escape, series)
-    values = [_member_series(column, style.escape) for column in report.dimensions[depth:]]
+    folded = _fold(report, around, style, series)
+    values = [_member_series(column, style.escape) for column in report.dimensions[folded:]]
     values += [_metric_series(column, style.missing) for column in report.metrics]
-    for before, column in zip(around[depth:], values, strict=False):
+    for before, column in zip(around[folded:], values, strict=False):
         fixed = _without(before, style.separator, at_start=bool(series))
         if before not in ("", style.separator):
             series.append(pl.Series([fixed]).new_from_index(0, report.rows))
@@ -108,7 +108,7 @@ def _write(report: Report, around: Sequence[str], style: Style) -> bytes:
     return file.getvalue()
 
 
-def _fold(report: Report, around: Sequence[str], escape: Escape, series: list[pl.Series]) -> int:
+def _fold(report: Report, around: Sequence[str], style: Style, series: list[pl.Series]) -> int:
     """Adds as many of the first dimensions as one series as pays, and says how many those are.
 
     Records are in the order of their dimensions, so the first ones change seldom: their texts are put together once for
@@ -125,8 +125,9 @@ def _fold(report: Report, around: Sequence[str], escape: Escape, series: list[pl
         folded, starts = folded + 1, found
     if folded:
         texts = texts_of([""] * len(starts))
-        for column, before in zip(report.dimensions[:folded], around, strict=False):
-            texts += _fragments(DimensionColumn(column.name, column.codes[starts], column.members), before, escape)
+        for place, column in enumerate(report.dimensions[:folded]):
+            shown = DimensionColumn(column.name, column.codes[starts], column.members)
+            texts += _fragments(shown, _as_written(around[place], style.separator, at_start=place > 0), style.escape)
         places = np.repeat(np.arange(len(starts), dtype=np.uint32), np.diff(starts, append=report.rows))
         series.append(pl.Series(texts.tolist(), dtype=pl.String)[places])
     return folded
@@ -135,6 +136,12 @@ def _fold(report: Report, around: Sequence[str], escape: Escape, series: list[pl
 def _without(text: str, separator: str, *, at_start: bool) -> str:
     """What stands between two values, without the separators that are written on both sides of it."""
     return (text.removeprefix(separator) if at_start else text).removesuffix(separator)
+
+
+def _as_written(text: str, separator: str, *, at_start: bool) -> str:
+    """What stands between two values, with the separators that are written on both sides of it."""
+    before = separator if at_start else ""
+    return before if text in ("", separator) else before + _without(text, separator, at_start=at_start) + separator
 
 
 def _member_series(column: DimensionColumn, escape: Escape) -> pl.Series:
