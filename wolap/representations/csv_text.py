@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from wolap.engine.members import Members
 from wolap.representations.document import Chunks, Document
@@ -29,11 +30,16 @@ def stream(resource: Resource) -> Chunks:
 def document(resource: Resource, escape: Escape) -> Document:
     """Header and records, the members written as `escape` has it."""
     names = resource.report.names
-    # A line with nothing in it is no record to most readers, so a lone empty field is quoted.
-    style = Style(escape, "" if len(names) > 1 else '""', ",")
+    style = _style(escape, is_alone=len(names) == 1)
     around = ["", *[","] * (len(names) - 1), "\r\n"]
     header = ",".join(map(field, names)) + "\r\n"
     return Document(resource.report, header.encode(), lambda part: records(part, around, style), b"")
+
+
+@cache
+def _style(escape: Escape, *, is_alone: bool) -> Style:
+    """A line with nothing in it is no record to most readers, so a lone empty field is quoted."""
+    return Style(escape, '""' if is_alone else "", ",")
 
 
 def _field_of(members: Members) -> Callable[[str], str]:

@@ -26,11 +26,11 @@ try:
 except ImportError:
     import zlib as codec  # type: ignore[no-redef]
 
-__all__ = ["LEAST", "accepts_gzip", "compressed"]
+__all__ = ["GZIP", "LEAST", "LEVEL", "accepts_gzip", "compressed"]
 
-LEAST = 1 << 10
+# Bytes from which on a body is compressed; the level; the window of zlib's with which a stream is a gzip member.
+LEAST, LEVEL, GZIP = 1 << 10, 1, 31
 
-_LEVEL, _GZIP = 1, 31
 _CODING = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*[qQ]\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*)?")
 _MOST_CODINGS = 50
 
@@ -49,7 +49,7 @@ def compressed(request: Request, response: Response) -> Response:
         return Response(response.status, headers, _streamed(body))
     if request.method == "HEAD":
         return Response(response.status, headers, body)
-    compressor = codec.compressobj(_LEVEL, wbits=_GZIP)
+    compressor = codec.compressobj(LEVEL, wbits=GZIP)
     body = compressor.compress(body) + compressor.flush()
     return Response(response.status, (*headers, ("Content-Length", str(len(body)))), body)
 
@@ -62,7 +62,7 @@ def _varying(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...
 
 
 def _streamed(chunks: Chunks) -> Chunks:
-    compressor = codec.compressobj(_LEVEL, wbits=_GZIP)
+    compressor = codec.compressobj(LEVEL, wbits=GZIP)
     with closing(chunks):
         for chunk in chunks:
             yield compressor.compress(chunk) + compressor.flush(codec.Z_SYNC_FLUSH)
