@@ -1,4 +1,4 @@
-"""What does a report cost as text, of a page and of a long list? Each format that is served; orjson, polars beside them.
+"""What does a report cost as text, of a page or of a long list? In each format; orjson and polars beside them.
 
 A record has five dimensions and six metrics. orjson writes records that are objects in Python, which is what a service
 does that has no columns; making the objects is part of it. polars writes a frame of the same columns, members as
