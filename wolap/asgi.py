@@ -83,7 +83,8 @@ def _request(scope: Message, principal: Principal, stream: bool) -> Request:
     target = f"{path}?{query}" if query else path
     # In HTTP/1.0 a body of no given length ends where the connection does, so that nobody sees one that is broken off.
     streams = stream and scope.get("http_version") != "1.0"
-    return Request(scope["method"], target, _headers(scope), principal, quote(root, safe="/"), Event(), streams)
+    root = quote(root, safe="/")
+    return Request(scope["method"], target, _headers(scope), principal, root, Event(), streams=streams)
 
 
 def _below(path: str, root: str) -> str:

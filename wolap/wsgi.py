@@ -57,7 +57,7 @@ def _request(environ: dict[str, Any], principal: Principal, stream: bool) -> Req
     root = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"), safe="/").rstrip("/")
     target = f"{path}?{query}" if query else path
     streams = stream and not _ends_with_its_connection(environ)
-    return Request(environ["REQUEST_METHOD"], target, headers, principal, root, None, streams)
+    return Request(environ["REQUEST_METHOD"], target, headers, principal, root, streams=streams)
 
 
 def _ends_with_its_connection(environ: dict[str, Any]) -> bool:
