@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from json import dumps
-from json.encoder import encode_basestring
+from json.encoder import JSONEncoder, encode_basestring
 
 from wolap.engine.execute import Report
 from wolap.engine.members import Members
@@ -17,6 +16,7 @@ __all__ = ["MEDIA_TYPES", "serialize", "stream"]
 
 MEDIA_TYPES = ("application/json", "application/hal+json")
 
+_written = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _BARE = frozenset({"integer", "float", "decimal", "boolean", "duration"})
 # No text in JSON holds this sign but escaped, so that with its quotes it can stand for null until the end.
 _NOTHING = "\x00"
@@ -39,7 +39,7 @@ def _document(resource: Resource) -> Document:
     if resource.drill_down:
         children = [_link(link) for link in resource.drill_down]
         links["drill-down"] = children[0] if len(children) == 1 else children
-    head = f'{{"_links":{dumps(links, ensure_ascii=False, separators=(",", ":"))},"report":['
+    head = f'{{"_links":{_written(links)},"report":['
     write = _native if resource.native_numbers else _quoted
     # Behind the last record there is no comma.
     return Document(resource.report, head.encode(), write, b"]}", between=1)
