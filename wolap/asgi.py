@@ -1,13 +1,16 @@
 """wolap under an ASGI server: `uvicorn app:app` with `app = asgi_app(cube)`.
 
 A thin adapter, and one of the few modules with a clock. Reports are worked out in a thread, so that the event loop
-goes on; when the client goes away, the work is cancelled at the next block.
+goes on; when the client goes away, the work is cancelled at the next block. Of a large report each chunk is made, in a
+thread as well, once the one before it is on its way; none is made for a client that has gone. An error between two
+chunks leaves the response without an end, which the server makes visible by closing the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
@@ -15,6 +18,8 @@ from urllib.parse import quote, unquote
 
 from wolap.cube import Cube
 from wolap.model.principal import EVERYONE, Principal
+from wolap.web.body import Chunks
+from wolap.web.compression import compressed
 from wolap.web.endpoint import Endpoint, Request, Response
 
 __all__ = ["asgi_app"]
@@ -25,27 +30,42 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-def asgi_app(*cubes: Cube, principal: Callable[[Message], Principal] = lambda scope: EVERYONE) -> Application:
-    """An ASGI 3 application that serves cubes. `principal` says who a request comes from, given its scope."""
+def asgi_app(
+    *cubes: Cube,
+    principal: Callable[[Message], Principal] = lambda scope: EVERYONE,
+    gzip: bool = True,
+    stream: bool = True,
+) -> Application:
+    """An ASGI 3 application that serves cubes. `principal` says who a request comes from, given its scope.
+
+    Bodies are compressed for clients that accept it, unless `gzip` is False, and large reports are sent while they are
+    written, unless `stream` is.
+    """
     endpoint = Endpoint(*cubes)
+
+    def respond(request: Request) -> Response:
+        response = endpoint.respond(request, datetime.now(UTC))
+        return compressed(request, response) if gzip else response
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "http":
-            request = _request(scope, principal(scope))
-            await _send(send, await _respond(endpoint, request, receive))
+            request = _request(scope, principal(scope), stream)
+            gone = asyncio.create_task(_disconnected(receive))
+            try:
+                await _send(send, await _respond(respond, request, gone), gone)
+            finally:
+                gone.cancel()
 
     return application
 
 
-async def _respond(endpoint: Endpoint, request: Request, receive: Receive) -> Response:
-    work = asyncio.create_task(asyncio.to_thread(endpoint.respond, request, datetime.now(UTC)))
-    gone = asyncio.create_task(_disconnected(receive))
+async def _respond(respond: Callable[[Request], Response], request: Request, gone: asyncio.Task[None]) -> Response:
+    work = asyncio.create_task(asyncio.to_thread(respond, request))
     await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
     if gone.done() and request.cancel is not None:
         request.cancel.set()
-    gone.cancel()
     return await work
 
 
@@ -54,14 +74,17 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _request(scope: Message, principal: Principal) -> Request:
+def _request(scope: Message, principal: Principal, stream: bool) -> Request:
     root = str(scope.get("root_path", "")).rstrip("/")
     # Servers may leave out the path as it was sent; the other one is decoded.
     raw = scope.get("raw_path") or quote(scope["path"], safe="/").encode()
     path = _below(raw.decode("utf-8", "surrogateescape"), root)
     query = scope.get("query_string", b"").decode("utf-8", "surrogateescape")
     target = f"{path}?{query}" if query else path
-    return Request(scope["method"], target, _headers(scope), principal, quote(root, safe="/"), Event())
+    # In HTTP/1.0 a body of no given length ends where the connection does, so that nobody sees one that is broken off.
+    streams = stream and scope.get("http_version") != "1.0"
+    root = quote(root, safe="/")
+    return Request(scope["method"], target, _headers(scope), principal, root, Event(), streams=streams)
 
 
 def _below(path: str, root: str) -> str:
@@ -80,10 +103,26 @@ def _headers(scope: Message) -> dict[str, str]:
     return found
 
 
-async def _send(send: Send, response: Response) -> None:
+async def _send(send: Send, response: Response, gone: asyncio.Task[None]) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    if isinstance(response.body, bytes):
+        await send({"type": "http.response.body", "body": response.body})
+    else:
+        await _send_chunks(send, response.body, gone)
+
+
+async def _send_chunks(send: Send, chunks: Chunks, gone: asyncio.Task[None]) -> None:
+    """One by one; a server's `send` waits while the client reads more slowly than chunks are made."""
+    try:
+        while not gone.done() and (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if not gone.done():
+            await send({"type": "http.response.body", "body": b""})
+    finally:
+        # A server that is stopped may leave a thread at work on a chunk, which cannot be closed and ends by itself.
+        with suppress(ValueError):
+            chunks.close()
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

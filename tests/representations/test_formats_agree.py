@@ -9,6 +9,7 @@ import weakref
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 import polars as pl
@@ -25,11 +26,20 @@ from wolap.representations.resource import Resource
 PICTURES = {chr(code): chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n\r"}
 PICTURES |= {"\ufffe": "\ufffd", "\uffff": "\ufffd"}
 
+# Limits that decide how records are written: from arrays of texts, by polars, and by polars with the first dimensions
+# as one column.
+WAYS = {
+    "woven": {"LARGE": 1 << 60},
+    "written": {"LARGE": 0, "_STRETCH": 1 << 60},
+    "folded": {"LARGE": 0, "_STRETCH": 0},
+}
 
-@pytest.fixture(params=["woven", "written"])
+
+@pytest.fixture(params=list(WAYS))
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Both ways to write records, whatever the size of the report."""
-    monkeypatch.setattr(records, "LARGE", 0 if request.param == "written" else 1 << 60)
+    """Each way to write records, whatever the size of the report."""
+    for name, value in WAYS[request.param].items():
+        monkeypatch.setattr(records, name, value)
     return request.param
 
 
@@ -70,21 +80,53 @@ def test_every_nasty_member(way: str) -> None:
     assert {record["d"] for record in shown} == {value or {"": "(empty)", None: "N/A"}[value] for value in NASTY}
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_first_dimensions_that_stay_the_same_are_folded_away(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a byte differs, whether none, some or all dimensions are one column: also of numbers and dates that stand
+    without quotes."""
+    schema = Schema(
+        "folds",
+        [Dimension("flag"), Dimension("kind"), Dimension("size"), Dimension("each", null="none")],
+        {"rows": count(), "mean": mean("n")},
+        [Tree.parse("year\n  flag\n    kind\n      size\n        each")],
+        Time("at", ("year", "month")),
+        native_numbers=native,
+    )
+    rows = 240
+    table = pa.table(
+        {
+            "at": pa.array([(row % 3) * 32 * 86_400 for row in range(rows)], pa.timestamp("s")),
+            "flag": pa.array([bool(row % 2) for row in range(rows)]),
+            "kind": pa.array([NASTY[row % 5] for row in range(rows)]),
+            "size": pa.array([row % 4 / 2 for row in range(rows)]),
+            "each": pa.array([None if row % 40 == 0 else row for row in range(rows)], pa.int64()),
+            "n": pa.array(range(rows)),
+        }
+    )
+    found = resource(Cube(schema, table), Query("year/flag/kind/size/each", include="month"))
+    monkeypatch.setattr(records, "LARGE", 0)
+    folded: list[int] = []
+    fold = records._fold
+    monkeypatch.setattr(records, "_fold", lambda *given: folded.append(fold(*given)) or folded[-1])
+    bodies = set()
+    for stretch in (1 << 60, 60, 16, 1, 0):
+        monkeypatch.setattr(records, "_STRETCH", stretch)
+        bodies.add(tuple(module.serialize(found) for module in (hal_json, hal_xml, csv_text, csv_safe)))
+    assert len(bodies) == 1
+    assert len(set(folded)) >= 4
+    assert {min(folded), max(folded)} == {0, 6}
+
+
 @given(st.lists(st.text(max_size=12) | st.sampled_from(NASTY), min_size=1, max_size=20))
 def test_any_member(values: list[str | None]) -> None:
     found = resource(members(tuple(value for value in values if value not in ("N/A", "(empty)"))), Query("d"))
-    before = records.LARGE
-    try:
-        records.LARGE = 1 << 60
-        agree(found)
-        records.LARGE = 0
-        agree(found)
-    finally:
-        records.LARGE = before
+    for limits in WAYS.values():
+        with patch.multiple(records, **limits):
+            agree(found)
 
 
 @given(st.lists(st.floats(width=64) | st.floats(1e-6, 1e18) | st.none(), min_size=1, max_size=30))
-def test_both_ways_write_the_same_bytes(values: list[float | None]) -> None:
+def test_all_ways_write_the_same_bytes(values: list[float | None]) -> None:
     metrics = {"most": maximum("x"), "rows": count(), "sum": total("n"), "mean": mean("n")}
     schema = Schema("one", [Dimension("g"), Dimension("t")], metrics, [Tree.parse("g\n  t")])
     rows = len(values)
@@ -95,15 +137,12 @@ def test_both_ways_write_the_same_bytes(values: list[float | None]) -> None:
         "n": pa.array([None if row % 3 else (row - 7) * 10**row for row in range(rows)][:18] + [None] * (rows - 18)),
     }
     found = resource(Cube(schema, pa.table(columns)), Query("g/t"))
-    before = records.LARGE
-    try:
-        for module in (hal_json, hal_xml, csv_text, csv_safe):
-            records.LARGE = 1 << 60
-            woven = module.serialize(found)
-            records.LARGE = 0
-            assert module.serialize(found) == woven
-    finally:
-        records.LARGE = before
+    for module in (hal_json, hal_xml, csv_text, csv_safe):
+        bodies = set()
+        for limits in WAYS.values():
+            with patch.multiple(records, **limits):
+                bodies.add(module.serialize(found))
+        assert len(bodies) == 1
 
 
 @given(st.lists(st.floats(*records._PLAIN_FLOATS, exclude_max=True), min_size=1, max_size=200))

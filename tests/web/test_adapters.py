@@ -4,97 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.client import HTTPConnection
 from json import loads
-from socketserver import ThreadingMixIn
 from typing import Any
 from urllib.parse import quote
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
-from wsgiref.validate import validator
 
 import pytest
-import uvicorn
-from web_cubes import STAFF_MEMBER, cube
+from servers import Ask, asker, uvicorn_server, wsgiref_server
+from web_cubes import cube
 
-from wolap import Filter, Principal
 from wolap.asgi import asgi_app
 from wolap.web.endpoint import Endpoint, Request, Response
-from wolap.wsgi import wsgi_app
-
-Answer = tuple[int, dict[str, str], bytes]
-Ask = Callable[..., Answer]
-GERMANY = Filter("country", frozenset({"DE"}))
-
-
-def who(headers: dict[str, str]) -> Principal:
-    """The principal of a request, by a header of its own."""
-    name = headers.get("x-who")
-    return STAFF_MEMBER if name == "staff" else Principal(filters=(GERMANY,) if name == "german" else ())
-
-
-@contextmanager
-def uvicorn_server(root: str) -> Iterator[int]:
-    def principal(scope: Any) -> Principal:
-        return who({name.decode(): value.decode() for name, value in scope["headers"]})
-
-    application = asgi_app(cube("country"), principal=principal)
-    server = uvicorn.Server(uvicorn.Config(application, root_path=root, log_level="critical", ws="none"))
-    listening = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield listening.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
-
-
-class QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the name is that of the base class
-        """Nothing, so that no test's output has it."""
-
-
-class ThreadingServer(ThreadingMixIn, WSGIServer):
-    pass
-
-
-@contextmanager
-def wsgiref_server(root: str) -> Iterator[int]:
-    application = wsgi_app(cube("country"), principal=lambda environ: who({"x-who": environ.get("HTTP_X_WHO", "")}))
-    checked = validator(application)
-
-    def mounted(environ: dict[str, Any], start_response: Any) -> Any:
-        path = environ["PATH_INFO"]
-        if root and path.startswith(f"{root}/"):
-            environ |= {"SCRIPT_NAME": root, "PATH_INFO": path.removeprefix(root)}
-        return checked(environ, start_response)
-
-    with make_server("127.0.0.1", 0, mounted, ThreadingServer, QuietHandler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def asker(port: int) -> Ask:
-    def ask(target: str, method: str = "GET", **headers: str) -> Answer:
-        connection = HTTPConnection("127.0.0.1", port, timeout=30)
-        try:
-            connection.request(method, target, headers={name.replace("_", "-"): text for name, text in headers.items()})
-            response = connection.getresponse()
-            return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
-        finally:
-            connection.close()
-
-    return ask
 
 
 @pytest.fixture(scope="module", params=[uvicorn_server, wsgiref_server])

@@ -106,7 +106,7 @@ def _show(console: Console, endpoint: Endpoint, title: str, target: str) -> None
     began = perf_counter()
     response = endpoint.respond(Request("GET", target, principal=PROGRAMMER), datetime.now(UTC))
     spent = perf_counter() - began
-    document = loads(response.body)
+    document = loads(response.read())
     records = document["report"]
     if records:
         console.print(_records(records, console.width))

@@ -40,13 +40,14 @@ def query(file: Path, target: str, now: datetime, principal: Principal, status: 
     cube = open_cube(file, principal)
     request = Request("GET", full_target(target, cube.schema), principal=principal)
     response = Endpoint(cube).respond(request, now)
+    body = response.read()
     if status:
         click.echo(f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}")
         for name, value in response.headers:
             click.echo(f"{name}: {value}")
         click.echo()
     if response.status == HTTPStatus.OK:
-        click.echo(response.body, nl=not response.body.endswith(b"\n"))
+        click.echo(body, nl=not body.endswith(b"\n"))
         return
-    click.echo(response.body.decode().rstrip("\n"), err=True)
+    click.echo(body.decode().rstrip("\n"), err=True)
     sys.exit(OUR_FAULT if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR else REFUSED)

@@ -28,8 +28,16 @@ MEMORY = 2_048
 @click.option("--groups", default=GROUPS, show_default=True, help="Most records of a report before its limit.")
 @click.option("--facts", default=FACTS, show_default=True, help="Most facts that a report may scan.")
 @click.option("--memory", default=MEMORY, show_default=True, help="Most MiB that a report may need.")
+@click.option("--gzip/--no-gzip", default=True, show_default=True, help="Compress for clients that accept it.")
 def serve(
-    files: tuple[Path, ...], principal: Principal, host: str, port: int, groups: int, facts: int, memory: int
+    files: tuple[Path, ...],
+    principal: Principal,
+    host: str,
+    port: int,
+    groups: int,
+    facts: int,
+    memory: int,
+    gzip: bool,
 ) -> None:
     """Serve the cubes that the FILEs declare, until stopped: JSON, XML and CSV for programs, pages for a browser.
 
@@ -39,7 +47,7 @@ def serve(
     """
     check_port(host, port)
     caps = Caps(groups, facts, memory << 20)
-    run_server([open_cube(file) for file in files], Principal(principal.audience, caps=caps), host, port)
+    run_server([open_cube(file) for file in files], Principal(principal.audience, caps=caps), host, port, gzip)
 
 
 def check_port(host: str, port: int) -> None:
@@ -53,10 +61,10 @@ def check_port(host: str, port: int) -> None:
         raise click.UsageError(f"cannot listen on {host}:{port}: {reason}; choose another --port") from None
 
 
-def run_server(cubes: list[Cube], principal: Principal, host: str, port: int) -> None:
+def run_server(cubes: list[Cube], principal: Principal, host: str, port: int, gzip: bool = True) -> None:
     """Serves cubes to one principal until stopped."""
     try:
-        application = asgi_app(*cubes, principal=lambda scope: principal)
+        application = asgi_app(*cubes, principal=lambda scope: principal, gzip=gzip)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"

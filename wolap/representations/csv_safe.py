@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable
 
 from wolap.engine.members import Members
-from wolap.representations.csv_text import MEDIA_TYPES, field, table
+from wolap.representations.csv_text import MEDIA_TYPES, document, field
+from wolap.representations.document import Chunks
 from wolap.representations.resource import Resource
 
-__all__ = ["MEDIA_TYPES", "serialize"]
+__all__ = ["MEDIA_TYPES", "serialize", "stream"]
 
 # The wide forms are folded to the plain ones by some programs. A number with its sign is none.
 _FORMULA = re.compile(r"[\s\x00-\x1f\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
@@ -23,7 +24,12 @@ _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 
 def serialize(resource: Resource) -> bytes:
     """The body of a report."""
-    return table(resource, _guarded)
+    return document(resource, _guarded).whole()
+
+
+def stream(resource: Resource) -> Chunks:
+    """The same in chunks, each made when it is asked for."""
+    return document(resource, _guarded).chunks()
 
 
 def _guarded(members: Members) -> Callable[[str], str]:

@@ -9,10 +9,11 @@ from json.encoder import encode_basestring
 from wolap.engine.execute import Report
 from wolap.engine.members import Members
 from wolap.representations.column_text import is_number
+from wolap.representations.document import Chunks, Document
 from wolap.representations.records import Style, records
 from wolap.representations.resource import Link, Resource
 
-__all__ = ["MEDIA_TYPES", "serialize"]
+__all__ = ["MEDIA_TYPES", "serialize", "stream"]
 
 MEDIA_TYPES = ("application/json", "application/hal+json")
 
@@ -23,6 +24,15 @@ _NOTHING = "\x00"
 
 def serialize(resource: Resource) -> bytes:
     """The body of a report."""
+    return _document(resource).whole()
+
+
+def stream(resource: Resource) -> Chunks:
+    """The same in chunks, each made when it is asked for."""
+    return _document(resource).chunks()
+
+
+def _document(resource: Resource) -> Document:
     links = [f'"self":{{"href":{encode_basestring(resource.href)}}}']
     if resource.roll_up is not None:
         links.append(f'"roll-up":{_link(resource.roll_up)}')
@@ -30,9 +40,9 @@ def serialize(resource: Resource) -> bytes:
         children = ",".join([_link(link) for link in resource.drill_down])
         links.append(f'"drill-down":{children if len(resource.drill_down) == 1 else f"[{children}]"}')
     head = f'{{"_links":{{{",".join(links)}}},"report":['
-    written = _native(resource.report) if resource.native_numbers else _quoted(resource.report)
+    write = _native if resource.native_numbers else _quoted
     # Behind the last record there is no comma.
-    return b"".join((head.encode(), memoryview(written)[:-1], b"]}"))
+    return Document(resource.report, head.encode(), write, b"]}", between=1)
 
 
 def _link(link: Link) -> str:

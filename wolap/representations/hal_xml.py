@@ -10,25 +10,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from wolap.engine.members import Members
+from wolap.representations.document import Chunks, Document
 from wolap.representations.markup import escape
 from wolap.representations.records import Style, records
 from wolap.representations.resource import Resource
 
-__all__ = ["MEDIA_TYPES", "serialize"]
+__all__ = ["MEDIA_TYPES", "serialize", "stream"]
 
 MEDIA_TYPES = ("application/xml", "text/xml", "application/hal+xml")
 
 
 def serialize(resource: Resource) -> bytes:
     """The body of a report."""
-    report = resource.report
-    names = report.names
+    return _document(resource).whole()
+
+
+def stream(resource: Resource) -> Chunks:
+    """The same in chunks, each made when it is asked for."""
+    return _document(resource).chunks()
+
+
+def _document(resource: Resource) -> Document:
+    names = resource.report.names
     around = [f'<record {names[0]}="', *(f'" {name}="' for name in names[1:]), '"/>']
     head = (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<resource href="{escape(resource.href)}">'
         f"<links>{''.join(_links(resource))}</links><report>"
     )
-    return b"".join((head.encode(), records(report, around, _STYLE), b"</report></resource>\n"))
+    return Document(
+        resource.report, head.encode(), lambda part: records(part, around, _STYLE), b"</report></resource>\n"
+    )
 
 
 def _links(resource: Resource) -> Iterable[str]:

@@ -34,10 +34,12 @@ from wolap.representations.column_text import (
     weave,
 )
 
-__all__ = ["LARGE", "Style", "records"]
+__all__ = ["LARGE", "Escape", "Style", "records"]
 
 # From so many values on polars is faster, of which each call costs most of a millisecond.
 LARGE = 30_000
+# The texts of the first dimensions are put together where they stay the same for so many records, on average.
+_STRETCH = 16
 _YEARS, _PARTS = 10_000, 64
 # Between these magnitudes polars writes a float as Python does: without an exponent.
 _PLAIN_FLOATS = (1e-4, 1e15)
@@ -51,7 +53,7 @@ class Style:
     """What differs between formats.
 
     `separator` is the sign on both sides of every value. A blank is added where the texts around have none, since
-    JSON may have it; without any separator even large reports are woven.
+    JSON may have it, in large reports alone; without any separator even those are woven.
     """
 
     escape: Escape
@@ -109,9 +111,10 @@ def _numbered(before: str, size: int) -> Texts:
 
 def _write(report: Report, around: Sequence[str], style: Style) -> bytes:
     series: list[pl.Series] = []
-    values = [_member_series(column, style.escape) for column in report.dimensions]
+    folded = _fold(report, around, style, series)
+    values = [_member_series(column, style.escape) for column in report.dimensions[folded:]]
     values += [_metric_series(column, style.missing) for column in report.metrics]
-    for before, column in zip(around, values, strict=False):
+    for before, column in zip(around[folded:], values, strict=False):
         fixed = _without(before, style.separator, at_start=bool(series))
         if before not in ("", style.separator):
             series.append(pl.Series([fixed]).new_from_index(0, report.rows))
@@ -131,9 +134,40 @@ def _write(report: Report, around: Sequence[str], style: Style) -> bytes:
     return file.getvalue()
 
 
+def _fold(report: Report, around: Sequence[str], style: Style, series: list[pl.Series]) -> int:
+    """Adds as many of the first dimensions as one series as pays, and says how many those are.
+
+    Records are in the order of their dimensions, so the first ones change seldom: their texts are put together once for
+    each stretch of records in which they stay the same, as long as there are few of those.
+    """
+    changes, folded = np.ones(report.rows, bool), 0
+    changes[1:] = False
+    starts = np.zeros(0, np.intp)
+    for column in report.dimensions:
+        changes[1:] |= column.codes[1:] != column.codes[:-1]
+        found = np.flatnonzero(changes)
+        if len(found) * _STRETCH > report.rows:
+            break
+        folded, starts = folded + 1, found
+    if folded:
+        texts = texts_of([""] * len(starts))
+        for place, column in enumerate(report.dimensions[:folded]):
+            shown = DimensionColumn(column.name, column.codes[starts], column.members)
+            texts += _fragments(shown, _as_written(around[place], style.separator, at_start=place > 0), style.escape)
+        places = np.repeat(np.arange(len(starts), dtype=np.uint32), np.diff(starts, append=report.rows))
+        series.append(pl.Series(texts.tolist(), dtype=pl.String)[places])
+    return folded
+
+
 def _without(text: str, separator: str, *, at_start: bool) -> str:
     """What stands between two values, without the separators that are written on both sides of it."""
     return (text.removeprefix(separator) if at_start else text).removesuffix(separator)
+
+
+def _as_written(text: str, separator: str, *, at_start: bool) -> str:
+    """What stands between two values, with the separators that are written on both sides of it."""
+    before = separator if at_start else ""
+    return before if text in ("", separator) else before + _without(text, separator, at_start=at_start) + separator
 
 
 def _member_series(column: DimensionColumn, escape: Escape) -> pl.Series:
@@ -143,9 +177,9 @@ def _member_series(column: DimensionColumn, escape: Escape) -> pl.Series:
     write = escape(members)
     table = member_table(members, escape, lambda texts: pl.Series(list(map(write, texts)), dtype=pl.String))
     if table is not None:
-        return table.gather(column.codes)
+        return table[column.codes]
     used, places = np.unique(column.codes, return_inverse=True)
-    return pl.Series(list(map(write, members.texts_at(used))), dtype=pl.String).gather(places)
+    return pl.Series(list(map(write, members.texts_at(used))), dtype=pl.String)[places]
 
 
 def _metric_series(column: MetricColumn, missing: str) -> pl.Series:

@@ -38,7 +38,8 @@ from wolap.representations.index_page import INDEX_FORMATS, Entry
 from wolap.representations.page_style import POLICY
 from wolap.representations.resource import Answer, Surroundings, describe, file_name, next_page
 from wolap.representations.titles import title_of_cube
-from wolap.web.negotiation import FORMATS, Choice, negotiate
+from wolap.web.body import Body, body_of
+from wolap.web.negotiation import Choice, negotiate
 from wolap.web.offers import Offers
 
 __all__ = ["ALLOWED", "EXPLANATIONS", "STATUSES", "Endpoint", "Request", "Response"]
@@ -72,7 +73,7 @@ class Request:
     """What a client sends. Header names are lower-case; `target` is the path with its query string, as it was sent.
 
     `root` is the prefix that a server has mounted the cubes under: it is not part of the target, and is put before
-    links.
+    links. `streams` says that a large body may come in chunks: that whoever sends it can break it off visibly.
     """
 
     method: str
@@ -81,6 +82,7 @@ class Request:
     principal: Principal = EVERYONE
     root: str = ""
     cancel: Event | None = None
+    streams: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,11 @@ class Response:
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    body: bytes
+    body: Body
+
+    def read(self) -> bytes:
+        """All of the body, whose chunks are made where it has some."""
+        return self.body if isinstance(self.body, bytes) else b"".join(self.body)
 
     def header(self, name: str) -> str | None:
         """The first header of this name, in any case."""
@@ -193,7 +199,7 @@ class Endpoint:
         if len(resource.href) > LONGEST_TARGET:
             text = "the target, with all that it leaves unsaid, is longer than"
             return _refusal(414, f"{text} {LONGEST_TARGET:,} characters, and could not be asked again")
-        body = FORMATS[choice.format][1](resource)
+        body = body_of(resource, choice.format, streams=request.streams)
         headers = _headers(choice, body)
         if choice.media_type == "text/csv":
             headers.append(("Content-Disposition", f'attachment; filename="{file_name(resource)}.csv"'))
@@ -202,7 +208,7 @@ class Endpoint:
         headers.append(("Wolap-Rows", f"{len(result)}/{result.total}"))
         if answer is not None:
             headers.append(("Wolap-Projection", ", ".join(pieces)))
-            headers.append(("Server-Timing", _timing(answer, perf_counter() - aggregated)))
+            headers.append(("Server-Timing", _timing(answer, perf_counter() - aggregated, body)))
         return Response(200, tuple(headers), body)
 
     def _locate(self, target: Target, principal: Principal) -> tuple[Cube, Location]:
@@ -245,12 +251,11 @@ def _length(target: str) -> int:
     return plain + 3 * (len(target.encode("utf-8", "surrogatepass")) - plain)
 
 
-def _headers(choice: Choice, body: bytes) -> list[tuple[str, str]]:
-    headers = [
-        ("Content-Type", _content_type(choice.media_type)),
-        ("Content-Length", str(len(body))),
-        ("X-Content-Type-Options", "nosniff"),
-    ]
+def _headers(choice: Choice, body: Body) -> list[tuple[str, str]]:
+    headers = [("Content-Type", _content_type(choice.media_type))]
+    if isinstance(body, bytes):
+        headers.append(("Content-Length", str(len(body))))
+    headers.append(("X-Content-Type-Options", "nosniff"))
     if choice.by_header:
         headers.append(("Vary", "Accept"))
     if choice.format == "html":
@@ -263,10 +268,11 @@ def _explained(plan: Plan, media_type: str) -> Response:
     return Response(200, tuple(_headers(Choice("plan", media_type, by_header=True), body)), body)
 
 
-def _timing(answer: Answer, serialize: float) -> str:
-    """Server-Timing (W3C): milliseconds of each stage."""
+def _timing(answer: Answer, serialize: float, body: Body) -> str:
+    """Server-Timing (W3C): milliseconds of each stage, of a body in chunks those of the first."""
     plan, aggregate, last = answer.plan * 1e3, answer.aggregate * 1e3, serialize * 1e3
-    return f"plan;dur={plan:.3f}, aggregate;dur={aggregate:.3f}, serialize;dur={last:.3f}"
+    timing = f"plan;dur={plan:.3f}, aggregate;dur={aggregate:.3f}, serialize;dur={last:.3f}"
+    return timing if isinstance(body, bytes) else f'{timing};desc="first chunk"'
 
 
 def _content_type(media_type: str) -> str:
