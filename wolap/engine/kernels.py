@@ -16,7 +16,7 @@ Which kernel (`performance.md` section 4):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -24,11 +24,13 @@ from wolap.engine.columns import Column, Values
 from wolap.engine.groups import COUNTS, MERGES, Groups, Halves, PartialOverflow, Series, merge
 from wolap.engine.keys import TimeDigit
 from wolap.engine.scan import Scan
+from wolap.engine.terms import Terms, Wanted, may_overflow
+from wolap.engine.words import Block, running
 from wolap.model.aggregate import Partial
 
 __all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "scan_groups"]
 
-BLOCK = 1 << 16
+BLOCK = 1 << 15
 LARGE_BLOCK = 1 << 20
 DENSE_ALWAYS = 1 << 16
 DENSE_PER_ROW = 4
@@ -39,14 +41,7 @@ _FIRST = np.zeros(1, np.intp)
 _NO_KEYS = np.zeros(0, np.intp)
 
 
-Wanted = Sequence[tuple[Partial, Column]]
 Kernel = Callable[[Scan, Wanted], Groups]
-
-
-def _may_overflow(partial: Partial, column: Column, rows: int) -> bool:
-    if column.values is None or column.is_float or MERGES[partial.function][0] is not np.add:
-        return False
-    return max(abs(column.low), abs(column.high)) * max(rows, 1) >= 1 << 63
 
 
 def block_of(
@@ -61,66 +56,18 @@ def block_of(
     return values, valid
 
 
-class _Dense:
-    """A running value for each key of a small key space."""
-
-    def __init__(self, partial: Partial, column: Column, size: int, rows: int) -> None:
-        self.partial, self.column = partial, column
-        self.ufunc, start, float_start = MERGES[partial.function]
-        self.splits = _may_overflow(partial, column, rows)
-        kind, begin = (np.float64, float_start) if column.is_float else (np.int64, start)
-        self.values: Values = np.full(size, begin, kind) if begin else np.zeros(size, kind)
-        self.low = np.zeros(size, np.int64) if self.splits else None
-        nullable = column.valid is not None and partial.function != "count"
-        self.hit = np.zeros(size, bool) if nullable else None
-
-    def add(
-        self, keys: np.ndarray, begins: np.ndarray | None, start: int, stop: int, chosen: np.ndarray | None
-    ) -> None:
-        """Adds a block; `begins` are where its runs of equal keys begin, where it lies in long ones."""
-        values, valid = block_of(self.column, start, stop, chosen)
-        if begins is not None and values is not None and valid is None and self.low is None:
-            self.ufunc.at(self.values, keys[begins], self.ufunc.reduceat(values, begins))
-            return
-        if valid is not None and not valid.all():
-            keys = keys[valid]
-            values = None if values is None else values[valid]
-        if self.hit is not None:
-            self.hit[keys] = True
-        if values is None:
-            np.add.at(self.values, keys, 1)
-        elif self.low is not None:
-            high, low = Halves.split(values)
-            np.add.at(self.values, keys, high)
-            np.add.at(self.low, keys, low)
-        else:
-            self.ufunc.at(self.values, keys, values)
-
-    def series(self, present: np.ndarray | slice) -> Series:
-        """The values of the keys that occur; a slice where all do."""
-        values = self.values[present]
-        if self.low is not None:
-            values = Halves.join(values, self.low[present], self.partial)
-        if self.hit is None:
-            return Series(values)
-        hit = self.hit[present]
-        return Series(np.where(hit, values, values.dtype.type(0)), hit)
-
-
 def _scatter(scan: Scan, wanted: Wanted) -> Groups:
-    """Blocked ufunc.at into dense arrays (1.0 to 1.6 ns a row and metric where it was measured)."""
-    size = scan.keys.size
-    running = [_Dense(partial, column, size, scan.rows) for partial, column in wanted]
-    seen = np.zeros(size, bool)
+    """Blocked ufunc.at into dense arrays (1.0 to 1.6 ns a row and word where it was measured)."""
+    terms = Terms.of(wanted, scan.rows)
+    tables = running(terms.each, scan.keys.size, scan.rows, BLOCK)
+    scratch = np.empty(BLOCK, np.intp)
     for start, stop, chosen in scan.blocks(BLOCK):
-        keys = scan.keys.build(start, stop, chosen)
-        begins = _long_runs(keys)
-        seen[keys if begins is None else keys[begins]] = True
-        for one in running:
-            one.add(keys, begins, start, stop, chosen)
-    present = np.flatnonzero(seen)
-    chosen_keys = slice(None) if len(present) == size else present
-    return Groups(present, tuple(one.series(chosen_keys) for one in running))
+        keys = scan.keys.build(start, stop, chosen, scratch)
+        block = Block(keys, _long_runs(keys), start, stop, chosen)
+        for table in tables:
+            table.add(block)
+    totals = {place: values for table in tables for place, values in table.totals().items()}
+    return terms.groups([totals[place] for place in range(len(totals))])
 
 
 def _long_runs(keys: np.ndarray) -> np.ndarray | None:
@@ -225,7 +172,7 @@ def _ordered(scan: Scan, wanted: Wanted) -> Groups:
     """Many keys: each block is put in the order of its keys and reduced, then the blocks are merged like
     projections."""
     # What may leave 64 bits is carried from block to block in two halves, which do not.
-    splits = [_may_overflow(partial, column, scan.rows) for partial, column in wanted]
+    splits = [may_overflow(partial, column, scan.rows) for partial, column in wanted]
     functions = [partial for (partial, _), in_two in zip(wanted, splits, strict=True) for _ in range(1 + in_two)]
     parts: list[Groups] = []
     waiting = 0
@@ -268,7 +215,7 @@ def _is_time_only(scan: Scan, wanted: Wanted) -> bool:
     if any(column.valid is not None for _, column in wanted) and _longest(digits[0].offsets) > LARGE_BLOCK:
         # What has no value is left out in a copy, which blocks keep short.
         return False
-    return not any(_may_overflow(partial, column, scan.rows) for partial, column in wanted)
+    return not any(may_overflow(partial, column, scan.rows) for partial, column in wanted)
 
 
 def _longest(offsets: np.ndarray) -> int:

@@ -17,6 +17,7 @@ __all__ = ["CodeDigit", "Digit", "Keys", "TimeDigit", "different", "pack"]
 
 _MOST = 1 << 62
 _RANKED_BLOCK = 1 << 20
+_FEW_RUNS = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,14 @@ class CodeDigit:
             block = block[chosen]
         return block if self.table is None else self.table[block]
 
+    def write(self, key: np.ndarray, start: int, stop: int, chosen: np.ndarray | None) -> None:
+        """Makes the codes of a block the keys."""
+        np.copyto(key, self.codes(start, stop, chosen))
+
+    def add(self, key: np.ndarray, start: int, stop: int, chosen: np.ndarray | None) -> None:
+        """Adds the codes of a block to the keys."""
+        key += self.codes(start, stop, chosen)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeDigit:
@@ -47,14 +56,39 @@ class TimeDigit:
 
     def codes(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
         """The codes of the chosen rows of a block."""
+        groups, edges = self._runs(start, stop)
+        if chosen is not None and len(groups) <= len(chosen):
+            edges, chosen = np.searchsorted(chosen, edges), None
+        codes = np.repeat(groups, edges[1:] - edges[:-1])
+        return codes if chosen is None else codes[chosen]
+
+    def _runs(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """The codes of the buckets in a block; where in it each begins, and the last ends."""
         groups, offsets = self.groups, self.offsets
         if len(groups) and (start > offsets[0] or stop < offsets[-1]):
             first = int(np.searchsorted(offsets, np.int64(start), side="right")) - 1
             last = int(np.searchsorted(offsets, np.int64(stop)))
             groups = groups[first:last]
             offsets = np.clip(offsets[first : last + 1], start, stop)
-        block = np.repeat(groups, offsets[1:] - offsets[:-1])
-        return block if chosen is None else block[chosen]
+        return groups, offsets - start
+
+    def write(self, key: np.ndarray, start: int, stop: int, chosen: np.ndarray | None) -> None:
+        """Makes the codes of a block the keys."""
+        groups, edges = self._runs(start, stop)
+        if chosen is not None or len(groups) > _FEW_RUNS:
+            np.copyto(key, self.codes(start, stop, chosen))
+            return
+        for group, begin, end in zip(groups.tolist(), edges.tolist(), edges[1:].tolist(), strict=False):
+            key[begin:end] = group
+
+    def add(self, key: np.ndarray, start: int, stop: int, chosen: np.ndarray | None) -> None:
+        """Adds the codes of a block to the keys. In a run of one bucket that is one number."""
+        groups, edges = self._runs(start, stop)
+        if chosen is not None or len(groups) > _FEW_RUNS:
+            key += self.codes(start, stop, chosen)
+            return
+        for group, begin, end in zip(groups.tolist(), edges.tolist(), edges[1:].tolist(), strict=False):
+            key[begin:end] += group
 
 
 Digit = CodeDigit | TimeDigit
@@ -69,20 +103,22 @@ class Keys:
     size: int
     ranked: tuple[np.ndarray, Keys] | None = None
 
-    def build(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
-        """The key of each chosen row of a block, as intp."""
+    def build(self, start: int, stop: int, chosen: np.ndarray | None, out: np.ndarray | None = None) -> np.ndarray:
+        """The key of each chosen row of a block, as intp; in the first places of `out`, where that is given."""
+        rows = stop - start if chosen is None else len(chosen)
+        key = np.empty(rows, np.intp) if out is None else out[:rows]
+        rest = self.digits
         if self.ranked is not None:
             combinations, leading = self.ranked
-            key = np.searchsorted(combinations, leading.build(start, stop, chosen)).astype(np.intp)
-            rest = self.digits
-        elif self.digits:
-            key = self.digits[0].codes(start, stop, chosen).astype(np.intp)
-            rest = self.digits[1:]
+            np.copyto(key, np.searchsorted(combinations, leading.build(start, stop, chosen)))
+        elif rest:
+            rest[0].write(key, start, stop, chosen)
+            rest = rest[1:]
         else:
-            return np.zeros(stop - start if chosen is None else len(chosen), np.intp)
+            key.fill(0)
         for digit in rest:
             key *= digit.size
-            key += digit.codes(start, stop, chosen)
+            digit.add(key, start, stop, chosen)
         return key
 
     def split(self, keys: np.ndarray) -> list[np.ndarray]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from threading import Event
 from typing import Protocol
 
 import numpy as np
+import polars as pl
 
 from wolap.engine.keys import Keys
 from wolap.errors import Cancelled
 
-__all__ = ["Condition", "Predicate", "Scan"]
+__all__ = ["Condition", "Predicate", "Scan", "places_in"]
+
+# So many rows are held against predicates at a time; a mask as long as the other is looked through by polars.
+_FILTERED = 1 << 18
+_LONG_MASK = 1 << 14
 
 
 class Condition(Protocol):
@@ -60,13 +66,21 @@ class Scan:
         return self.stop - self.start
 
     def blocks(self, size: int) -> Iterator[tuple[int, int, np.ndarray | None]]:
-        """Ranges of rows with the positions in them that are kept; None for all. Raises Cancelled when told to stop."""
-        for start in range(self.start, self.stop, size):
-            stop = min(start + size, self.stop)
+        """Ranges of rows with the positions in them that are kept; None for all. Raises Cancelled when told to stop.
+
+        At most `size` rows are kept of each; with predicates a range may be longer.
+        """
+        read = max(size, _FILTERED) if self.predicates else size
+        for start in range(self.start, self.stop, read):
+            stop = min(start + read, self.stop)
             self.heed()
             chosen = self._chosen(start, stop)
-            if chosen is None or len(chosen):
-                yield start, stop, chosen
+            if chosen is None:
+                for begin in range(start, stop, size):
+                    yield begin, min(begin + size, stop), None
+            else:
+                for begin in range(0, len(chosen), size):
+                    yield start, stop, chosen[begin : begin + size]
 
     def heed(self) -> None:
         """Raises Cancelled when told to stop; to be called once a block."""
@@ -79,5 +93,17 @@ class Scan:
         mask = self.predicates[0].mask(start, stop)
         for predicate in self.predicates[1:]:
             mask &= predicate.mask(start, stop)
-        chosen = np.flatnonzero(mask)
+        chosen = places_in(mask)
         return None if len(chosen) == stop - start else chosen
+
+
+def places_in(mask: np.ndarray) -> np.ndarray:
+    """Where a mask is set. Of a long one polars tells in half the time that numpy takes."""
+    if len(mask) < _LONG_MASK:
+        return np.flatnonzero(mask)
+    return _places(1 << (len(mask) - 1).bit_length()).head(len(mask)).filter(pl.Series(mask)).to_numpy()
+
+
+@cache
+def _places(length: int) -> pl.Series:
+    return pl.Series(np.arange(length))
