@@ -35,14 +35,6 @@ class CodeDigit:
             block = block[chosen]
         return block if self.table is None else self.table[block]
 
-    def write(self, key: np.ndarray, start: int, stop: int, chosen: np.ndarray | None) -> None:
-        """Makes the codes of a block the keys."""
-        np.copyto(key, self.codes(start, stop, chosen))
-
-    def add(self, key: np.ndarray, start: int, stop: int, chosen: np.ndarray | None) -> None:
-        """Adds the codes of a block to the keys."""
-        key += self.codes(start, stop, chosen)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeDigit:
@@ -64,31 +56,23 @@ class TimeDigit:
 
     def _runs(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """The codes of the buckets in a block; where in it each begins, and the last ends."""
-        groups, offsets = self.groups, self.offsets
-        if len(groups) and (start > offsets[0] or stop < offsets[-1]):
-            first = int(np.searchsorted(offsets, np.int64(start), side="right")) - 1
-            last = int(np.searchsorted(offsets, np.int64(stop)))
-            groups = groups[first:last]
-            offsets = np.clip(offsets[first : last + 1], start, stop)
-        return groups, offsets - start
+        first = int(self.offsets.searchsorted(np.int64(start), side="right")) - 1
+        last = int(self.offsets.searchsorted(np.int64(stop)))
+        edges = self.offsets[first : last + 1] - start
+        edges[0], edges[-1] = 0, stop - start
+        return self.groups[first:last], edges
 
-    def write(self, key: np.ndarray, start: int, stop: int, chosen: np.ndarray | None) -> None:
-        """Makes the codes of a block the keys."""
+    def add(self, key: np.ndarray, factor: int, start: int, stop: int, chosen: np.ndarray | None) -> None:
+        """Adds the codes of a block times a factor to the keys. In a run of one bucket that is one number."""
+        if chosen is not None:
+            key += self.codes(start, stop, chosen).astype(np.intp) * factor
+            return
         groups, edges = self._runs(start, stop)
-        if chosen is not None or len(groups) > _FEW_RUNS:
-            np.copyto(key, self.codes(start, stop, chosen))
+        if len(groups) > _FEW_RUNS:
+            key += np.repeat(groups.astype(np.intp) * factor, edges[1:] - edges[:-1])
             return
         for group, begin, end in zip(groups.tolist(), edges.tolist(), edges[1:].tolist(), strict=False):
-            key[begin:end] = group
-
-    def add(self, key: np.ndarray, start: int, stop: int, chosen: np.ndarray | None) -> None:
-        """Adds the codes of a block to the keys. In a run of one bucket that is one number."""
-        groups, edges = self._runs(start, stop)
-        if chosen is not None or len(groups) > _FEW_RUNS:
-            key += self.codes(start, stop, chosen)
-            return
-        for group, begin, end in zip(groups.tolist(), edges.tolist(), edges[1:].tolist(), strict=False):
-            key[begin:end] += group
+            key[begin:end] += group * factor
 
 
 Digit = CodeDigit | TimeDigit
@@ -107,18 +91,30 @@ class Keys:
         """The key of each chosen row of a block, as intp; in the first places of `out`, where that is given."""
         rows = stop - start if chosen is None else len(chosen)
         key = np.empty(rows, np.intp) if out is None else out[:rows]
-        rest = self.digits
+        is_begun = self.ranked is not None
         if self.ranked is not None:
             combinations, leading = self.ranked
             np.copyto(key, np.searchsorted(combinations, leading.build(start, stop, chosen)))
-        elif rest:
-            rest[0].write(key, start, stop, chosen)
-            rest = rest[1:]
-        else:
+        # First the codes, with room for those of time, which come last: they are one number for many rows.
+        room, factor = 1, 1
+        for digit in self.digits:
+            room *= digit.size
+            if isinstance(digit, CodeDigit):
+                codes = digit.codes(start, stop, chosen)
+                if is_begun:
+                    key *= room
+                    key += codes
+                else:
+                    np.copyto(key, codes)
+                is_begun, room = True, 1
+        if not is_begun:
             key.fill(0)
-        for digit in rest:
-            key *= digit.size
-            digit.add(key, start, stop, chosen)
+        elif room > 1:
+            key *= room
+        for digit in reversed(self.digits):
+            if isinstance(digit, TimeDigit):
+                digit.add(key, factor, start, stop, chosen)
+            factor *= digit.size
         return key
 
     def split(self, keys: np.ndarray) -> list[np.ndarray]:

@@ -75,42 +75,52 @@ def running(terms: Sequence[Term], size: int, rows: int, longest: int) -> list[R
 
 
 def _fields(terms: Sequence[Term], sums: Sequence[int], rows: int) -> list[list[tuple[int, int]]]:
-    """Words of fields, each a place of a term and how many bits it needs for so many rows: the widest first, each in
-    the first word that has room for it."""
+    """Words of fields, each a place of a term and how many bits it needs for so many rows, the highest bits first.
+
+    The count of rows, which costs next to nothing beside another, is in the first word; then the widest come first,
+    each in the first word that has room for it. Lowest are numbers that need not be shifted.
+    """
     widths = {place: min((terms[place].bound * max(rows, 1)).bit_length() + 1, _BITS) for place in sums}
     words: list[list[tuple[int, int]]] = []
-    for place in sorted(sums, key=lambda one: -widths[one]):
+    for place in sorted(sums, key=lambda one: (terms[one].kind != "rows", -widths[one])):
         fits = (word for word in words if sum([width for _, width in word]) + widths[place] <= _BITS)
         word = next(fits, None)
         if word is None:
             words.append(word := [])
         word.append((place, widths[place]))
-    return words
+    return [sorted(word, key=lambda field: terms[field[0]].kind == "whole") for word in words]
 
 
 class _Words:
-    """The sums of the fields of one word. The first field has the highest bits."""
+    """The sums of the fields of one word."""
 
     def __init__(
         self, terms: Sequence[Term], fields: list[tuple[int, int]], size: int, most: int, scratch: Values
     ) -> None:
         self.fields, self.most, self.scratch = fields, most, scratch
-        self.parts = []
-        shift = sum([width for _, width in fields])
-        for place, width in fields:
-            shift -= width
-            self.parts.append((terms[place], shift))
         self.words = np.zeros(size, np.int64)
         self.waiting = 0
         self.sums: list[Values] | None = None
-        # What a block is put together in; of one column as it is nothing is.
+        # What all rows have in common, the numbers that are put in as they are, and the others with their shifts.
+        self.constant = 0
+        self.plain: Values | None = None
+        self.others: list[tuple[Term, int]] = []
+        shift = sum([width for _, width in fields])
+        for place, width in fields:
+            shift -= width
+            term = terms[place]
+            if term.kind == "rows":
+                self.constant = 1 << shift
+            elif term.kind == "whole" and not shift:
+                self.plain = term.values
+            else:
+                self.others.append((term, shift))
         self.made = np.empty(len(scratch), np.int64)
 
     def add(self, block: Block) -> None:
-        rows = len(block.keys)
-        if self.waiting + rows > self.most:
+        if self.waiting + len(block.keys) > self.most:
             self._empty()
-        self.waiting += rows
+        self.waiting += len(block.keys)
         words = self._of(block)
         if block.begins is None:
             np.add.at(self.words, block.keys, words)
@@ -119,16 +129,17 @@ class _Words:
 
     def _of(self, block: Block) -> Values:
         """The word of each row."""
-        rows = len(block.keys)
-        term, shift = self.parts[0]
-        if len(self.parts) == 1 and term.kind == "whole" and term.values is not None:
-            return block.of(term.values)
-        made = _shifted(term, shift, block, self.made[:rows])
-        for term, shift in self.parts[1:]:
-            if term.kind == "rows":
-                made += 1 << shift
-            else:
-                made += _shifted(term, shift, block, self.scratch[:rows])
+        made, scratch = self.made[: len(block.keys)], self.scratch[: len(block.keys)]
+        if self.plain is None:
+            made.fill(self.constant)
+        elif self.constant:
+            np.add(block.of(self.plain), self.constant, out=made)
+        elif self.others:
+            np.copyto(made, block.of(self.plain))
+        else:
+            return block.of(self.plain)
+        for term, shift in self.others:
+            made += _shifted(term, shift, block, scratch)
         return made
 
     def _empty(self) -> None:
@@ -162,19 +173,16 @@ class _Words:
 
 def _shifted(term: Term, shift: int, block: Block, out: Values) -> Values:
     """What a term adds, that many bits higher, in `out`."""
-    if term.kind == "rows":
-        out.fill(1 << shift)
-    elif term.valid is not None and term.kind == "valid":
-        np.multiply(block.of(term.valid), np.int64(1 << shift), out=out)
-    else:
-        assert term.values is not None
-        values = block.of(term.values)
-        if term.kind == "high":
-            values = np.right_shift(values, 32, out=out)
-        elif term.kind == "low":
-            values = np.bitwise_and(values, 0xFFFF_FFFF, out=out)
-        np.left_shift(values, shift, out=out)
-    return out
+    if term.kind == "valid":
+        assert term.valid is not None
+        return np.multiply(block.of(term.valid), np.int64(1 << shift), out=out)
+    assert term.values is not None
+    values = block.of(term.values)
+    if term.kind == "high":
+        values = np.right_shift(values, 32, out=out)
+    elif term.kind == "low":
+        values = np.bitwise_and(values, 0xFFFF_FFFF, out=out)
+    return np.left_shift(values, shift, out=out) if shift else values
 
 
 class _Single:
