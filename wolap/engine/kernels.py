@@ -17,6 +17,8 @@ Which kernel (`performance.md` section 4):
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -32,6 +34,7 @@ __all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "scan
 
 BLOCK = 1 << 15
 LARGE_BLOCK = 1 << 20
+COMPILED_ROWS = 100_000
 DENSE_ALWAYS = 1 << 16
 DENSE_PER_ROW = 4
 DENSE_MOST = 1 << 24
@@ -68,6 +71,14 @@ def _scatter(scan: Scan, wanted: Wanted) -> Groups:
             table.add(block)
     totals = {place: values for table in tables for place, values in table.totals().items()}
     return terms.groups([totals[place] for place in range(len(totals))])
+
+
+def _compiled(scan: Scan, wanted: Wanted) -> Groups:
+    """The same in one compiled loop, on both cores where the scan may have them."""
+    from wolap.engine import compiled  # noqa: PLC0415 - it takes some time, which small scans do not have
+
+    terms = Terms.of(wanted, scan.rows)
+    return terms.groups(compiled.add_up(scan, terms.each)) if compiled.fits(scan, terms.each) else _scatter(scan, wanted)
 
 
 def _long_runs(keys: np.ndarray) -> np.ndarray | None:
@@ -226,6 +237,16 @@ def _is_dense(scan: Scan, wanted: Wanted) -> bool:
     return scan.keys.size <= min(max(DENSE_ALWAYS, DENSE_PER_ROW * scan.rows), DENSE_MOST)
 
 
+def _is_compiled(scan: Scan, wanted: Wanted) -> bool:
+    return scan.means.compiled and scan.rows >= COMPILED_ROWS and has_compiled() and _is_dense(scan, wanted)
+
+
+@cache
+def has_compiled() -> bool:
+    """Whether the extra `fast` is installed."""
+    return find_spec("numba") is not None
+
+
 def _is_any(scan: Scan, wanted: Wanted) -> bool:
     return True
 
@@ -234,6 +255,7 @@ def _is_any(scan: Scan, wanted: Wanted) -> bool:
 KERNELS: tuple[tuple[str, Callable[[Scan, Wanted], bool], Kernel], ...] = (
     ("totals", _is_total, _totals),
     ("runs", _is_time_only, _runs),
+    ("compiled", _is_compiled, _compiled),
     ("scatter", _is_dense, _scatter),
     ("ordered", _is_any, _ordered),
 )

@@ -14,7 +14,7 @@ import polars as pl
 from wolap.engine.keys import Keys
 from wolap.errors import Cancelled
 
-__all__ = ["Condition", "Predicate", "Scan", "places_in"]
+__all__ = ["Condition", "Means", "Predicate", "Scan", "places_in"]
 
 # So many rows are held against predicates at a time; a mask as long as the other is looked through by polars.
 _FILTERED = 1 << 18
@@ -50,6 +50,18 @@ class Predicate:
         return ~found if self.exclude else found
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """By which means a scan may be run: on how many threads, that of the caller among them, and with compiled kernels
+    where they are installed."""
+
+    threads: int = 1
+    compiled: bool = True
+
+
+ALONE = Means()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
     """Rows to read, which of them to keep, how they are keyed. `cancel` is looked at between blocks."""
@@ -59,6 +71,7 @@ class Scan:
     keys: Keys
     predicates: tuple[Condition, ...] = ()
     cancel: Event | None = None
+    means: Means = ALONE
 
     @property
     def rows(self) -> int:
