@@ -115,8 +115,16 @@ def read_cube_file(path: Path) -> CubeFile:
         raise _in_file(path, error) from None
 
 
-def load_cube(declared: CubeFile, *, build: bool = True, progress: Callable[[Progress], None] | None = None) -> Cube:
+def load_cube(
+    declared: CubeFile,
+    *,
+    build: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+    threads: int = 1,
+) -> Cube:
     """The cube of a file: its facts are read, its projections declared, and built unless told not to.
+
+    `threads` are those of `Cube`.
 
     Raises SchemaError where the facts are missing or do not fit.
     """
@@ -125,7 +133,14 @@ def load_cube(declared: CubeFile, *, build: bool = True, progress: Callable[[Pro
         raise _in_file(declared.path, SchemaError(found))
     try:
         table = read_facts(declared.facts, declared.path.parent, needed_columns(declared.schema))
-        cube = Cube(declared.schema, table, strict=declared.strict, caps=declared.caps, refreshed=_made(declared))
+        cube = Cube(
+            declared.schema,
+            table,
+            strict=declared.strict,
+            caps=declared.caps,
+            refreshed=_made(declared),
+            threads=threads,
+        )
         del table
         cube.declare(*declared.projections)
         if build:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from random import Random
 from types import ModuleType
 
-from wolap.engine import collection, explode, groups, joint, kernels, keys, layout, time_index
+from wolap.engine import collection, explode, groups, joint, kernels, keys, layout, scan, time_index, words
 from wolap.planner import cost
 
 __all__ = ["strained"]
@@ -24,6 +24,12 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((kernels,), "DENSE_ALWAYS", (0,)),
     ((kernels,), "DENSE_MOST", (0, 16)),
     ((kernels,), "_LONG_RUN", (1, 2)),
+    ((kernels,), "COMPILED_ROWS", (0,)),
+    ((words,), "_ROWS_BETWEEN", (1,)),
+    ((words,), "_ROWS_PER_KEY", (1,)),
+    ((scan,), "_FILTERED", (60, 700)),
+    ((scan,), "_LONG_MASK", (1,)),
+    ((keys,), "_FEW_RUNS", (0, 2)),
     ((groups,), "_RANKS_MOST", (0,)),
     ((collection,), "_TABLE_BYTES_MOST", (0,)),
     ((keys,), "_MOST", (1 << 4, 1 << 12)),

@@ -9,7 +9,7 @@ import click
 import uvicorn
 
 from wolap.asgi import asgi_app
-from wolap.command.loading import open_cube, principal_option
+from wolap.command.loading import open_cube, principal_option, threads_option
 from wolap.cube import Cube
 from wolap.model.principal import Caps, Principal
 
@@ -28,8 +28,16 @@ MEMORY = 2_048
 @click.option("--groups", default=GROUPS, show_default=True, help="Most records of a report before its limit.")
 @click.option("--facts", default=FACTS, show_default=True, help="Most facts that a report may scan.")
 @click.option("--memory", default=MEMORY, show_default=True, help="Most MiB that a report may need.")
+@threads_option
 def serve(
-    files: tuple[Path, ...], principal: Principal, host: str, port: int, groups: int, facts: int, memory: int
+    files: tuple[Path, ...],
+    principal: Principal,
+    host: str,
+    port: int,
+    groups: int,
+    facts: int,
+    memory: int,
+    threads: int,
 ) -> None:
     """Serve the cubes that the FILEs declare, until stopped: JSON, XML and CSV for programs, pages for a browser.
 
@@ -39,7 +47,8 @@ def serve(
     """
     check_port(host, port)
     caps = Caps(groups, facts, memory << 20)
-    run_server([open_cube(file) for file in files], Principal(principal.audience, caps=caps), host, port)
+    cubes = [open_cube(file, threads=threads) for file in files]
+    run_server(cubes, Principal(principal.audience, caps=caps), host, port)
 
 
 def check_port(host: str, port: int) -> None:

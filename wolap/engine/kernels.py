@@ -23,10 +23,10 @@ from importlib.util import find_spec
 import numpy as np
 
 from wolap.engine.columns import Column, Values
-from wolap.engine.groups import COUNTS, MERGES, Groups, Halves, PartialOverflow, Series, merge
+from wolap.engine.groups import COUNTS, MERGES, Groups, Halves, Series, merge
 from wolap.engine.keys import TimeDigit
 from wolap.engine.scan import Scan
-from wolap.engine.terms import Terms, Wanted, may_overflow
+from wolap.engine.terms import SUMS, UFUNCS, Term, Terms, Wanted, may_overflow
 from wolap.engine.words import Block, running
 from wolap.model.aggregate import Partial
 
@@ -35,11 +35,14 @@ __all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "scan
 BLOCK = 1 << 15
 LARGE_BLOCK = 1 << 20
 COMPILED_ROWS = 100_000
+COMPILED_BLOCK = 1 << 18
 DENSE_ALWAYS = 1 << 16
 DENSE_PER_ROW = 4
 DENSE_MOST = 1 << 24
 _LONG_RUN = 16
 _SAMPLE = 256
+# So many blocks are reduced at once where there is no key.
+_TOTAL_BLOCKS = 4
 _FIRST = np.zeros(1, np.intp)
 _NO_KEYS = np.zeros(0, np.intp)
 
@@ -48,7 +51,7 @@ Kernel = Callable[[Scan, Wanted], Groups]
 
 
 def block_of(
-    column: Column, start: int, stop: int, chosen: np.ndarray | None
+    column: Column | Term, start: int, stop: int, chosen: np.ndarray | None
 ) -> tuple[Values | None, np.ndarray | None]:
     """The values and the validity of the chosen rows of a block."""
     values = None if column.values is None else column.values[start:stop]
@@ -78,7 +81,9 @@ def _compiled(scan: Scan, wanted: Wanted) -> Groups:
     from wolap.engine import compiled  # noqa: PLC0415 - it takes some time, which small scans do not have
 
     terms = Terms.of(wanted, scan.rows)
-    return terms.groups(compiled.add_up(scan, terms.each)) if compiled.fits(scan, terms.each) else _scatter(scan, wanted)
+    if not compiled.fits(scan, terms.each):
+        return _scatter(scan, wanted)
+    return terms.groups(compiled.add_up(scan, terms.each, COMPILED_BLOCK))
 
 
 def _long_runs(keys: np.ndarray) -> np.ndarray | None:
@@ -95,47 +100,47 @@ def _long_runs(keys: np.ndarray) -> np.ndarray | None:
 
 def _totals(scan: Scan, wanted: Wanted) -> Groups:
     """One group, which is there even when no row is (W1)."""
-    parts = [_reduced(scan, partial, column) for partial, column in wanted]
-    return Groups(np.zeros(1, np.intp), tuple(parts))
+    terms = Terms.of(wanted, scan.rows)
+    found: list[list[float]] = [[] for _ in terms.each]
+    is_empty = True
+    for start, stop, chosen in scan.blocks(_TOTAL_BLOCKS * BLOCK):
+        is_empty = False
+        rows = stop - start if chosen is None else len(chosen)
+        for parts, term in zip(found, terms.each, strict=True):
+            parts.extend(_reduced(term, rows, *block_of(term, start, stop, chosen)))
+    totals = [_total(term, parts) for term, parts in zip(terms.each, found, strict=True)]
+    series = terms.series(totals, slice(None))
+    if is_empty:
+        none = np.zeros(1, bool)
+        series = tuple([
+            one if partial.function in COUNTS else Series(np.zeros_like(one.values), none)
+            for (partial, _), one in zip(wanted, series, strict=True)
+        ])  # fmt: skip
+    return Groups(np.zeros(1, np.intp), series)
 
 
-def _reduced(scan: Scan, partial: Partial, column: Column) -> Series:
-    ufunc, start, _ = MERGES[partial.function]
-    whole = 0 if ufunc is np.add else start
-    sums: list[float] = []
-    seen = False
-    for block_start, block_stop, chosen in scan.blocks(BLOCK):
-        values, valid = block_of(column, block_start, block_stop, chosen)
-        if values is None:
-            rows = block_stop - block_start if chosen is None else len(chosen)
-            whole += rows if valid is None else int(np.count_nonzero(valid))
-            continue
-        if valid is not None:
-            values = values[valid]
-        if not len(values):
-            continue
-        seen = True
-        if column.is_float:
-            sums.append(float(ufunc.reduce(values)))
-        elif ufunc is np.add:
-            whole += _exact_sum(column, values)
-        else:
-            whole = int(ufunc.reduce(values, initial=whole))
-    if partial.function in COUNTS:
-        return Series(np.array([whole], np.int64))
-    if column.is_float:
-        value = float(ufunc.reduce(np.array(sums))) if seen else 0.0
-        return Series(np.array([value]), None if seen else np.zeros(1, bool))
-    if not -(1 << 63) <= whole < 1 << 63:
-        raise PartialOverflow(partial)
-    return Series(np.array([whole if seen else 0], np.int64), None if seen else np.zeros(1, bool))
+def _reduced(term: Term, rows: int, values: Values | None, valid: np.ndarray | None) -> list[float]:
+    """What a block adds to a term; nothing where no row has a value."""
+    if term.kind == "rows":
+        return [rows]
+    if term.kind == "valid" and valid is not None:
+        return [int(np.count_nonzero(valid))]
+    assert values is not None
+    if term.kind == "high":
+        values = values >> 32
+    elif term.kind == "low":
+        values = values & 0xFFFF_FFFF
+    elif valid is not None:
+        values = values[valid]
+    return [UFUNCS.get(term.kind, np.add).reduce(values).item()] if len(values) else []
 
 
-def _exact_sum(column: Column, values: Values) -> int:
-    if max(abs(column.low), abs(column.high)) * len(values) < 1 << 63:
-        return int(np.add.reduce(values))
-    high, low = Halves.split(values)
-    return (int(np.add.reduce(high)) << 32) + int(np.add.reduce(low))
+def _total(term: Term, parts: list[float]) -> Values:
+    """What blocks add up to, as the one value of an array."""
+    if term.kind in SUMS:
+        return np.array([sum(parts)], np.int64)
+    ufunc = UFUNCS[term.kind]
+    return np.array([ufunc.reduce(np.array(parts, term.type)) if parts else term.start], term.type)
 
 
 def _runs(scan: Scan, wanted: Wanted) -> Groups:

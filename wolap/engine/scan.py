@@ -14,7 +14,7 @@ import polars as pl
 from wolap.engine.keys import Keys
 from wolap.errors import Cancelled
 
-__all__ = ["Condition", "Means", "Predicate", "Scan", "places_in"]
+__all__ = ["ALONE", "Condition", "Means", "Predicate", "Scan", "places_in"]
 
 # So many rows are held against predicates at a time; a mask as long as the other is looked through by polars.
 _FILTERED = 1 << 18

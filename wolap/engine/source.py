@@ -22,7 +22,7 @@ from wolap.engine.keys import CodeDigit, Digit, Keys, TimeDigit, pack
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.lists import SomeMember
 from wolap.engine.members import Codes
-from wolap.engine.scan import Condition, Predicate, Scan
+from wolap.engine.scan import ALONE, Condition, Means, Predicate, Scan
 from wolap.model.aggregate import COLLECTIONS, JOINT, Partial
 from wolap.model.filter import Filter, implies
 from wolap.model.query import Query
@@ -43,11 +43,12 @@ class Source(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class MemorySource:
     """A layout in memory, of facts or of a projection. `filters` are those that all of its rows passed when it was
-    built."""
+    built; `means` are those of its scans."""
 
     layout: Layout
     dictionaries: Dictionaries
     filters: tuple[Filter, ...] = ()
+    means: Means = ALONE
 
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
@@ -82,7 +83,7 @@ class MemorySource:
         ordinary = {name: digit for name, digit in digits.items() if not isinstance(digit, ListDigit)}
         if len(ordinary) < len(digits):
             return self._exploded(digits, rows, tuple(filters), partials, cancel)
-        scan = Scan(*rows, pack(list(ordinary.values()), *rows), tuple(self.predicates(filters)), cancel)
+        scan = Scan(*rows, pack(list(ordinary.values()), *rows), tuple(self.predicates(filters)), cancel, self.means)
         groups, series = self.groups(scan, partials)
         codes = dict(zip(digits, scan.keys.split(groups.keys), strict=True))
         return Partials(codes, dict(zip(partials, series, strict=True)), len(groups.keys))
@@ -106,7 +107,7 @@ class MemorySource:
         others = tuple(self.predicates(one for one in filters if one.dimension not in of_members))
 
         def group(block: Block) -> Partials:
-            source = MemorySource(Layout(block.rows, None, {}, block.columns), self.dictionaries)
+            source = MemorySource(Layout(block.rows, None, {}, block.columns), self.dictionaries, means=self.means)
             return source.grouped(block.digits, (0, block.rows), (), tuple(block.columns), cancel)
 
         columns = {partial: self.layout.columns[partial] for partial in partials}

@@ -20,20 +20,21 @@ from wolap.engine.columns import Column, Values
 from wolap.engine.groups import MERGES, Groups, Halves, Series
 from wolap.model.aggregate import Partial
 
-__all__ = ["EXTREMES", "SUMS", "Term", "Terms", "Wanted", "may_overflow"]
+__all__ = ["SUMS", "UFUNCS", "Term", "Terms", "Wanted", "may_overflow"]
 
 Wanted = Sequence[tuple[Partial, Column]]
 
-# Kinds of terms: whole numbers to be added, and the ends of what there is.
+# Kinds of terms: sums of whole numbers.
 SUMS = ("rows", "valid", "whole", "high", "low")
-EXTREMES = ("least", "most")
+# All others, and how they are added up.
+UFUNCS = {"float": np.add, "least": np.minimum, "most": np.maximum}
 
 _HALF = 1 << 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Term:
-    """What each row adds to its key. `kind` is one of SUMS, "float" or one of EXTREMES.
+    """What each row adds to its key. `kind` is one of SUMS or of UFUNCS.
 
     Of "rows" each adds 1, of "valid" 1 where it has a value; "high" and "low" are the halves of a value. `bound` is
     the most that a row of a whole number can add or take away. `start` is what a key holds that no row has.
@@ -83,6 +84,10 @@ class Terms:
         """
         present = np.flatnonzero(totals[self.presence] != self.each[self.presence].start)
         chosen = slice(None) if len(present) == len(totals[0]) else present
+        return Groups(present, self.series(totals, chosen))
+
+    def series(self, totals: Sequence[Values], chosen: np.ndarray | slice) -> tuple[Series, ...]:
+        """The partials of some keys. Raises PartialOverflow."""
         series = []
         for (partial, _), (own, hits) in zip(self.wanted, self.places, strict=True):
             values, *low = (totals[place][chosen] for place in own)
@@ -93,7 +98,7 @@ class Terms:
             else:
                 hit = totals[hits][chosen] > 0
                 series.append(Series(np.where(hit, values, values.dtype.type(0)), hit))
-        return Groups(present, tuple(series))
+        return tuple(series)
 
 
 _ROWS = Term("rows", tells=True)

@@ -23,7 +23,7 @@ from typing import Protocol
 import numpy as np
 
 from wolap.engine.columns import Values
-from wolap.engine.terms import SUMS, Term
+from wolap.engine.terms import SUMS, UFUNCS, Term
 
 __all__ = ["Block", "Running", "running"]
 
@@ -31,7 +31,6 @@ _BITS = 64
 _ROWS_BETWEEN = 1 << 17
 _ROWS_PER_KEY = 32
 _KEYS_AT_ONCE = 1 << 16
-_UFUNCS = {"float": np.add, "least": np.minimum, "most": np.maximum}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,21 +174,25 @@ def _shifted(term: Term, shift: int, block: Block, out: Values) -> Values:
     """What a term adds, that many bits higher, in `out`."""
     if term.kind == "valid":
         assert term.valid is not None
-        return np.multiply(block.of(term.valid), np.int64(1 << shift), out=out)
+        np.multiply(block.of(term.valid), np.int64(1 << shift), out=out)
+        return out
     assert term.values is not None
-    values = block.of(term.values)
+    values: Values = block.of(term.values)
     if term.kind == "high":
         values = np.right_shift(values, 32, out=out)
     elif term.kind == "low":
         values = np.bitwise_and(values, 0xFFFF_FFFF, out=out)
-    return np.left_shift(values, shift, out=out) if shift else values
+    if not shift:
+        return values
+    shifted: Values = np.left_shift(values, shift, out=out)
+    return shifted
 
 
 class _Single:
     """A float that is added up, or an extreme."""
 
     def __init__(self, place: int, term: Term, size: int) -> None:
-        self.place, self.term, self.ufunc = place, term, _UFUNCS[term.kind]
+        self.place, self.term, self.ufunc = place, term, UFUNCS[term.kind]
         self.values: Values = np.full(size, term.start, term.type) if term.start else np.zeros(size, term.type)
 
     def add(self, block: Block) -> None:
