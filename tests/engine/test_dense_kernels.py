@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event
 
@@ -105,12 +104,10 @@ class Facts:
 def frame_of(groups: Groups, scan: Scan, digits: list[str]) -> pl.DataFrame:
     """Groups as a frame; null where a series has no value."""
     columns = dict(zip(digits, (codes.astype(np.int64) for codes in scan.keys.split(groups.keys)), strict=True))
-    series = {
-        str(place): pl.Series(one.values).set(
-            pl.Series(np.zeros(len(one.values), bool) if one.valid is None else ~one.valid), None
-        )
-        for place, one in enumerate(groups.series)
-    }
+    series = {}
+    for place, one in enumerate(groups.series):
+        missing = np.zeros(len(one.values), bool) if one.valid is None else ~one.valid
+        series[str(place)] = pl.Series(one.values).set(pl.Series(missing), None)
     return pl.DataFrame({**columns, **series})
 
 
@@ -203,7 +200,8 @@ def test_what_is_no_number_stays_as_it_does_in_numpy() -> None:
     column = Column(values, None, pa.float64())
     scan = Scan(0, 6, pack([CodeDigit(np.array([0, 0, 1, 1, 2, 3], np.uint8), 4)], 0, 6))
     wanted = [(Partial(function, "u"), column) for function in FUNCTIONS]
-    both = [KERNEL[name](scan, wanted) for name in ("scatter", "compiled")]
+    with np.errstate(invalid="ignore"):
+        both = [KERNEL[name](scan, wanted) for name in ("scatter", "compiled")]
     for one, other in zip(both[0].series, both[1].series, strict=True):
         assert np.array_equal(one.values, other.values, equal_nan=True)
 
@@ -253,11 +251,9 @@ def test_which_of_both_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def small_is_large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every scan is large enough for a compiled kernel."""
     monkeypatch.setattr(kernels, "COMPILED_ROWS", 0)
-    return
-    yield
 
 
 SCHEMA = Schema(
@@ -295,5 +291,5 @@ def test_a_cube_answers_the_same_with_and_without(path: str, where: dict[str, li
 
 
 def test_a_cube_wants_a_thread() -> None:
-    with pytest.raises(SchemaError, match=r"threads: are 0; .*1 or more|threads.*are 0"):
+    with pytest.raises(SchemaError, match="threads.*are 0"):
         Cube(SCHEMA, _plays(3), threads=0)

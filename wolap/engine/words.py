@@ -177,15 +177,15 @@ def _shifted(term: Term, shift: int, block: Block, out: Values) -> Values:
         np.multiply(block.of(term.valid), np.int64(1 << shift), out=out)
         return out
     assert term.values is not None
-    values: Values = block.of(term.values)
+    values = block.of(term.values)
     if term.kind == "high":
         values = np.right_shift(values, 32, out=out)
     elif term.kind == "low":
         values = np.bitwise_and(values, 0xFFFF_FFFF, out=out)
     if not shift:
         return values
-    shifted: Values = np.left_shift(values, shift, out=out)
-    return shifted
+    np.left_shift(values, shift, out=out)
+    return out
 
 
 class _Single:
