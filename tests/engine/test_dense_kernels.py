@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -291,5 +294,42 @@ def test_a_cube_answers_the_same_with_and_without(path: str, where: dict[str, li
 
 
 def test_a_cube_wants_a_thread() -> None:
-    with pytest.raises(SchemaError, match="threads.*are 0"):
+    with pytest.raises(SchemaError, match="are 0"):
         Cube(SCHEMA, _plays(3), threads=0)
+
+
+@needs_numba
+def test_what_cannot_be_kept_on_disk_is_compiled_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numba
+
+    from wolap.engine import loops
+
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "file" / "cache"))
+
+    def add_one(values: np.ndarray) -> None:
+        values += 1
+
+    values = np.zeros(2, np.int64)
+    loops._compiled(add_one, numba.types.void(numba.types.int64[::1]))(values)
+    assert values.tolist() == [1, 1]
+
+
+def test_what_cannot_be_imported_is_left_out_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, "wolap.engine.compiled", None)
+    with pytest.warns(RuntimeWarning, match="not worked out by compiled kernels"):
+        assert not kernels.has_compiled.__wrapped__()
+
+
+def test_numba_is_not_imported_before_a_scan_is_large() -> None:
+    program = """
+import sys
+import pyarrow as pa
+from wolap import Cube, Dimension, Query, Schema, Tree, total
+schema = Schema("w", [Dimension("a")], {"plays": total("plays")}, [Tree.parse("a")])
+cube = Cube(schema, pa.table({"a": ["x", "y"] * 999, "plays": range(1998)}), threads=2)
+assert len(cube.answer(Query("a"))) == 2
+assert "numba" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

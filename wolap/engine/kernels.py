@@ -8,17 +8,23 @@ same rows in the same order give the same bits, and another order differs in the
 
 Which kernel (`performance.md` section 4):
 
-    no key                            totals    whole blocks are reduced
-    time only, nothing filtered       runs      rows of a group lie together: reduceat over stored offsets
-    keys few beside the rows          scatter   blocked ufunc.at into a dense array
-    else                              ordered   each block is sorted by key, blocks are merged
+    no key                              totals     blocks are reduced
+    time only, nothing filtered         runs       rows of a group lie together: reduceat over stored offsets
+    keys few beside the rows, which
+    are many, and `fast` is installed   compiled   a compiled loop into dense arrays, on threads (`compiled.py`)
+    keys few beside the rows            scatter    blocked ufunc.at into dense arrays, sums share words (`words.py`)
+    else                                ordered    each block is sorted by key, blocks are merged
+
+Both dense kernels add up the same terms (`terms.py`), so they give the same bits, but for sums of floats.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
+from warnings import warn
 
 import numpy as np
 
@@ -30,10 +36,12 @@ from wolap.engine.terms import SUMS, UFUNCS, Term, Terms, Wanted, may_overflow
 from wolap.engine.words import Block, running
 from wolap.model.aggregate import Partial
 
-__all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "scan_groups"]
+__all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "has_compiled", "scan_groups"]
 
+# Rows of a block: of these and their keys the cache of a core holds some columns, and of the large ones it need not.
 BLOCK = 1 << 15
 LARGE_BLOCK = 1 << 20
+# From so many rows on the compiled kernel is worth its import; so many it reads before it looks whether to stop.
 COMPILED_ROWS = 100_000
 COMPILED_BLOCK = 1 << 18
 DENSE_ALWAYS = 1 << 16
@@ -78,7 +86,8 @@ def _scatter(scan: Scan, wanted: Wanted) -> Groups:
 
 def _compiled(scan: Scan, wanted: Wanted) -> Groups:
     """The same in one compiled loop, on both cores where the scan may have them."""
-    from wolap.engine import compiled  # noqa: PLC0415 - it takes some time, which small scans do not have
+    # Not before it is needed: small scans do not have the time that its import takes.
+    from wolap.engine import compiled  # noqa: PLC0415
 
     terms = Terms.of(wanted, scan.rows)
     if not compiled.fits(scan, terms.each):
@@ -243,13 +252,23 @@ def _is_dense(scan: Scan, wanted: Wanted) -> bool:
 
 
 def _is_compiled(scan: Scan, wanted: Wanted) -> bool:
-    return scan.means.compiled and scan.rows >= COMPILED_ROWS and has_compiled() and _is_dense(scan, wanted)
+    # In this order: what is not asked for is not imported.
+    return scan.means.compiled and scan.rows >= COMPILED_ROWS and _is_dense(scan, wanted) and has_compiled()
 
 
 @cache
 def has_compiled() -> bool:
-    """Whether the extra `fast` is installed."""
-    return find_spec("numba") is not None
+    """Whether the extra `fast` is installed. Imports it, which takes some tenths of a second, and some seconds where
+    nothing compiled was kept on disk yet."""
+    if find_spec("numba") is None:
+        return False
+    try:
+        import_module("wolap.engine.compiled")
+    except ImportError as error:
+        # Such as numba that is older than the numpy beside it.
+        warn(f"reports are not worked out by compiled kernels: {error}", RuntimeWarning, stacklevel=2)
+        return False
+    return True
 
 
 def _is_any(scan: Scan, wanted: Wanted) -> bool:
