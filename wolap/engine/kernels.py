@@ -39,7 +39,7 @@ from wolap.model.aggregate import Partial
 __all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "has_compiled", "scan_groups"]
 
 # Rows of a block: of these and their keys the cache of a core holds some columns, and of the large ones it need not.
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 LARGE_BLOCK = 1 << 20
 # From so many rows on the compiled kernel is worth its import; so many it reads before it looks whether to stop.
 COMPILED_ROWS = 100_000
@@ -65,8 +65,8 @@ def block_of(
     values = None if column.values is None else column.values[start:stop]
     valid = None if column.valid is None else column.valid[start:stop]
     if chosen is not None:
-        values = None if values is None else values[chosen]
-        valid = None if valid is None else valid[chosen]
+        values = None if values is None else values.take(chosen)
+        valid = None if valid is None else valid.take(chosen)
     return values, valid
 
 

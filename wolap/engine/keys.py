@@ -32,8 +32,8 @@ class CodeDigit:
         """The codes of the chosen rows of a block."""
         block = self.column[start:stop]
         if chosen is not None:
-            block = block[chosen]
-        return block if self.table is None else self.table[block]
+            block = block.take(chosen)
+        return block if self.table is None else self.table.take(block)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,7 +46,7 @@ class Block:
     def of(self, column: np.ndarray) -> np.ndarray:
         """The rows of a column."""
         part = column[self.start : self.stop]
-        return part if self.chosen is None else part[self.chosen]
+        return part if self.chosen is None else part.take(self.chosen)
 
 
 class Running(Protocol):
@@ -162,11 +162,10 @@ class _Words:
         return [words, *reversed(found)]
 
     def totals(self) -> dict[int, Values]:
-        if self.sums is None and len(self.fields) == 1:
-            self.sums = [self.words]
+        if self.sums is None:
+            self.sums = self._apart(self.words)
         else:
             self._empty()
-        assert self.sums is not None
         return {place: total for (place, _), total in zip(self.fields, self.sums, strict=True)}
 
 
