@@ -45,7 +45,7 @@ ARROW = {"numpy", "pyarrow", "polars"}
 SEES_ARROW = {"engine", "storage", "sources", "cube", "representations", "apis"}
 SEES_STRANGERS = {"command", "server"}
 # The modules that an extra serves, and what they may see of it.
-EXTRAS = {"web/compression.py": {"isal"}}
+EXTRAS = {"web/compression.py": {"isal"}, "engine/loops.py": {"numba"}}
 HAS_CLOCK = {"asgi", "wsgi", "command", "server"}
 # Nobody else asks what time it is: no module `time`, and nothing that is called by one of these names.
 CLOCKS = {"now", "utcnow", "today"}

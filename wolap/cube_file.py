@@ -117,8 +117,16 @@ def read_cube_file(path: Path) -> CubeFile:
         raise _in_file(path, error) from None
 
 
-def load_cube(declared: CubeFile, *, build: bool = True, progress: Callable[[Progress], None] | None = None) -> Cube:
+def load_cube(
+    declared: CubeFile,
+    *,
+    build: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+    threads: int = 1,
+) -> Cube:
     """The cube of a file: its facts are read, its projections declared, and built unless told not to.
+
+    `threads` are those of `Cube`.
 
     Raises SchemaError where the facts are missing or do not fit.
     """
@@ -134,6 +142,7 @@ def load_cube(declared: CubeFile, *, build: bool = True, progress: Callable[[Pro
             caps=declared.caps,
             refreshed=_made(declared),
             cluster=declared.cluster,
+            threads=threads,
         )
         del table
         cube.declare(*declared.projections)

@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from pyarrow import parquet
 
 from wolap import __version__
-from wolap.command import commands
+from wolap.command import commands, loading
 
 ROOT = Path(__file__).parents[2]
 NOW = ("--now", "2024-08-20T14:35:21")
@@ -263,6 +263,7 @@ def test_cube_files_that_are_wrong(folder: Path, command: str, file: str, said: 
         ("serve",),
         ("serve", "FILE", "--port", "65536"),
         ("serve", "FILE", "FILE"),
+        ("serve", "FILE", "--threads", "0"),
         ("demo", "--rows", "0", "--no-serve"),
         ("nothing",),
     ],
@@ -271,6 +272,17 @@ def test_arguments_that_are_wrong(folder: Path, arguments: tuple[str, ...]) -> N
     result = run(*(folder / "sales.toml" if argument == "FILE" else argument for argument in arguments))
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Error: " in result.stderr
+
+
+def test_threads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than one are of no use without the compiled kernels, which is said."""
+    arguments = ("query", folder / "sales.toml", "country.csv", "--threads", "2")
+    monkeypatch.setattr(loading, "has_compiled", lambda: True)
+    assert run(*arguments).stdout == run(*arguments[:-2]).stdout
+    monkeypatch.setattr(loading, "has_compiled", lambda: False)
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "more than one need the extra fast: pip install 'wolap[fast]'" in result.stderr
 
 
 def test_help_and_version() -> None:

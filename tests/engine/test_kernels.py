@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from wolap import Cancelled, Cube, Dimension, MetricOverflow, Query, Schema, Time, Tree, mean, ratio, total
-from wolap.engine import distinct, kernels
+from wolap.engine import distinct, kernels, words
+from wolap.engine import scan as scan_module
 from wolap.engine.columns import COUNT, Column
 from wolap.engine.distinct import count_distinct
 from wolap.engine.groups import Groups, PartialOverflow, Series, merge
@@ -23,6 +24,9 @@ from wolap.engine.scan import Predicate, Scan
 from wolap.model.aggregate import Partial
 
 KERNEL = {name: kernel for name, _, kernel in KERNELS}
+needs_numba = pytest.mark.skipif(not kernels.has_compiled(), reason="numba, the extra fast, is not installed")
+COMPILED = pytest.param("compiled", marks=needs_numba)
+DENSE = ["scatter", COMPILED]
 BLOCKS = [(1, 1), (2, 3), (1 << 16, 1 << 20)]
 INT64 = np.iinfo(np.int64)
 
@@ -32,6 +36,9 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """Blocks of another size."""
     monkeypatch.setattr(kernels, "BLOCK", request.param[0])
     monkeypatch.setattr(kernels, "LARGE_BLOCK", request.param[1])
+    monkeypatch.setattr(words, "_ROWS_BETWEEN", request.param[0])
+    monkeypatch.setattr(words, "_ROWS_PER_KEY", 1)
+    monkeypatch.setattr(scan_module, "_FILTERED", 4 * request.param[0])
 
 
 def whole(values: list[int | None]) -> Column:
@@ -98,7 +105,7 @@ numbers = st.none() | st.integers(-5, 5) | st.sampled_from([2**53 + 1, -(2**53) 
 
 
 @pytest.mark.usefixtures("blocks")
-@pytest.mark.parametrize("kernel", ["scatter", "ordered", "runs"])
+@pytest.mark.parametrize("kernel", [*DENSE, "ordered", "runs"])
 @pytest.mark.parametrize("filtered", [False, True])
 def test_each_kernel_gives_what_python_gives(kernel: str, filtered: bool) -> None:
     @given(st.lists(st.tuples(st.integers(0, 3), numbers, st.booleans()), min_size=1, max_size=25))
@@ -117,7 +124,7 @@ def test_each_kernel_gives_what_python_gives(kernel: str, filtered: bool) -> Non
 
 @pytest.mark.usefixtures("blocks")
 @given(data=st.data())
-@pytest.mark.parametrize("kernel", ["scatter", "ordered", "runs", "totals"])
+@pytest.mark.parametrize("kernel", [*DENSE, "ordered", "runs", "totals"])
 def test_a_part_of_the_rows_is_read_alone(kernel: str, data: DataObject) -> None:
     rows = data.draw(st.lists(st.tuples(st.integers(0, 3), numbers), min_size=2, max_size=25))
     start = data.draw(st.integers(0, len(rows) - 1))
@@ -129,7 +136,7 @@ def test_a_part_of_the_rows_is_read_alone(kernel: str, data: DataObject) -> None
     assert records(KERNEL[kernel](scan, wanted(values))) == right
 
 
-@pytest.mark.parametrize("kernel", ["scatter", "ordered"])
+@pytest.mark.parametrize("kernel", [*DENSE, "ordered"])
 def test_no_rows_make_no_groups(kernel: str) -> None:
     scan = Scan(0, 0, pack([by_code([], 3)], 0, 0))
     found = KERNEL[kernel](scan, [*wanted([]), (Partial("sum", "x"), real([]))])
@@ -169,7 +176,7 @@ def _sum_by(kernel: str, values: list[int]) -> list[tuple[int | None, ...]]:
 
 
 EDGES = [INT64.min, INT64.max, 2**62, -(2**62), 2**53 + 1, -(2**53) - 1, 2**32, -1, 0, 1]
-SAFE = ["totals", "scatter", "ordered"]
+SAFE = ["totals", *DENSE, "ordered"]
 
 
 @pytest.mark.usefixtures("blocks")
@@ -204,7 +211,7 @@ def test_merged_sums_are_exact_or_refused() -> None:
 
 @pytest.mark.usefixtures("blocks")
 @given(values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
-@pytest.mark.parametrize("kernel", ["totals", "scatter", "ordered", "runs"])
+@pytest.mark.parametrize("kernel", ["totals", *DENSE, "ordered", "runs"])
 def test_floats_agree_within_their_rounding(kernel: str, values: list[float]) -> None:
     digits = {"totals": [], "runs": [by_time([0] * len(values), 1)]}.get(kernel, [by_code([0] * len(values), 1)])
     scan = Scan(0, len(values), pack(digits, 0, len(values)))
@@ -233,12 +240,14 @@ def _run_distinct(scan: Scan, asked: list[tuple[Partial, Column]]) -> None:
     count_distinct(scan, column, Groups(np.zeros(1, np.intp), ()))
 
 
-@pytest.mark.parametrize("name", [*KERNEL, "distinct"])
+@pytest.mark.parametrize("name", [*(COMPILED if name == "compiled" else name for name in KERNEL), "distinct"])
 @pytest.mark.parametrize("calls", [0, 1, 3])
 def test_a_kernel_stops_within_a_block(name: str, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, names in ((kernels, ("BLOCK", "LARGE_BLOCK")), (distinct, ("_MARKED", "_READ"))):
         for limit in names:
             monkeypatch.setattr(module, limit, 2)
+    monkeypatch.setattr(kernels, "_TOTAL_BLOCKS", 1)
+    monkeypatch.setattr(kernels, "COMPILED_BLOCK", 2)
     digits = {"totals": [], "runs": [by_time(list(range(20)), 20)]}.get(name, [by_code([0] * 20, 1)])
     cancel = Countdown(calls)
     scan = Scan(0, 20, pack(digits, 0, 20), cancel=cancel)

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from wolap import cube as cubes
 from wolap.cube import Cube
 from wolap.cube_file import CubeFile, load_cube, read_cube_file
+from wolap.engine.kernels import has_compiled
 from wolap.errors import QueryError, SchemaError, WolapError, nearest, quote
 from wolap.language.reader import locate, split_target
 from wolap.model.interval import Moment
@@ -35,6 +36,7 @@ __all__ = [
     "principal_option",
     "read_moment_option",
     "stop",
+    "threads_option",
 ]
 
 REFUSED = 2
@@ -67,6 +69,22 @@ principal_option = click.option(
 )
 
 
+def _read_threads(context: click.Context, parameter: click.Parameter, value: int) -> int:
+    if value > 1 and not has_compiled():
+        raise click.BadParameter("more than one need the extra fast: pip install 'wolap[fast]'")
+    return value
+
+
+threads_option = click.option(
+    "--threads",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    callback=_read_threads,
+    help="Threads that one report may have. More than one need the extra fast.",
+)
+
+
 def stop(error: WolapError) -> NoReturn:
     """Ends a command whose input is refused: the text to stderr, and exit code 2."""
     click.echo(str(error), err=True)
@@ -81,7 +99,7 @@ def declaration(path: Path) -> CubeFile:
         stop(error)
 
 
-def open_cube(path: Path, principal: Principal = EVERYONE, *, build: bool = True) -> Cube:
+def open_cube(path: Path, principal: Principal = EVERYONE, *, build: bool = True, threads: int = 1) -> Cube:
     """The cube of a file with its projections built, or the end of the command. Progress goes to stderr.
 
     An audience that the cube does not know, to which nothing would have an address, ends the command as well.
@@ -93,7 +111,7 @@ def open_cube(path: Path, principal: Principal = EVERYONE, *, build: bool = True
         stop(QueryError(f"{path.name} has no audience {asked}; audiences: {nearest(principal.audience, known)}"))
     try:
         with building(len(declared.projections)) as progress:
-            return load_cube(declared, build=build, progress=progress)
+            return load_cube(declared, build=build, progress=progress, threads=threads)
     except WolapError as error:
         stop(error)
 

@@ -16,6 +16,7 @@ from wolap.command.loading import (
     now_option,
     open_cube,
     principal_option,
+    threads_option,
 )
 from wolap.model.principal import Principal
 from wolap.web.endpoint import Endpoint, Request
@@ -31,13 +32,14 @@ OUR_FAULT = 1
 @now_option
 @principal_option
 @click.option("--status", is_flag=True, help="Print the status and the headers first.")
-def query(file: Path, target: str, now: datetime, principal: Principal, status: bool) -> None:
+@threads_option
+def query(file: Path, target: str, now: datetime, principal: Principal, status: bool, threads: int) -> None:
     """Answer TARGET, a path with its query string, from the cube that FILE declares.
 
     The base of the cube may be left out: year/month?folder is as good as /commits/v1/year/month?folder. Exits with 2
     where the query is refused, with 1 for a fault of ours.
     """
-    cube = open_cube(file, principal)
+    cube = open_cube(file, principal, threads=threads)
     request = Request("GET", full_target(target, cube.schema), principal=principal)
     response = Endpoint(cube).respond(request, now)
     body = response.read()

@@ -9,7 +9,7 @@ import click
 import uvicorn
 
 from wolap.asgi import asgi_app
-from wolap.command.loading import open_cube, principal_option
+from wolap.command.loading import open_cube, principal_option, threads_option
 from wolap.cube import Cube
 from wolap.model.principal import Caps, Principal
 
@@ -29,6 +29,7 @@ MEMORY = 2_048
 @click.option("--facts", default=FACTS, show_default=True, help="Most facts that a report may scan.")
 @click.option("--memory", default=MEMORY, show_default=True, help="Most MiB that a report may need.")
 @click.option("--gzip/--no-gzip", default=True, show_default=True, help="Compress for clients that accept it.")
+@threads_option
 def serve(
     files: tuple[Path, ...],
     principal: Principal,
@@ -38,6 +39,7 @@ def serve(
     facts: int,
     memory: int,
     gzip: bool,
+    threads: int,
 ) -> None:
     """Serve the cubes that the FILEs declare, until stopped: JSON, XML and CSV for programs, pages for a browser.
 
@@ -47,7 +49,8 @@ def serve(
     """
     check_port(host, port)
     caps = Caps(groups, facts, memory << 20)
-    run_server([open_cube(file) for file in files], Principal(principal.audience, caps=caps), host, port, gzip)
+    cubes = [open_cube(file, threads=threads) for file in files]
+    run_server(cubes, Principal(principal.audience, caps=caps), host, port, gzip)
 
 
 def check_port(host: str, port: int) -> None:

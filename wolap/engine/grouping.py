@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from wolap.engine.columns import Column, Values
 from wolap.engine.groups import MERGES, Places
-from wolap.engine.kernels import may_overflow
+from wolap.engine.terms import may_overflow
 from wolap.model.aggregate import JOINT, Partial
 from wolap.model.interval import Interval
 

@@ -8,120 +8,91 @@ same rows in the same order give the same bits, and another order differs in the
 
 Which kernel (`performance.md` section 4):
 
-    no key                            totals    whole blocks are reduced
-    time only, nothing filtered       runs      rows of a group lie together: reduceat over stored offsets
-    keys few beside the rows          scatter   blocked ufunc.at into a dense array
-    else                              ordered   each block is sorted by key, blocks are merged
+    no key                              totals     blocks are reduced
+    time only, nothing filtered         runs       rows of a group lie together: reduceat over stored offsets
+    keys few beside the rows, which
+    are many, and `fast` is installed   compiled   a compiled loop into dense arrays, on threads (`compiled.py`)
+    keys few beside the rows            scatter    blocked ufunc.at into dense arrays, sums share words (`words.py`)
+    else                                ordered    each block is sorted by key, blocks are merged
+
+Both dense kernels add up the same terms (`terms.py`), so they give the same bits, but for sums of floats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from warnings import warn
 
 import numpy as np
 
 from wolap.engine.columns import Column, Values
-from wolap.engine.groups import COUNTS, MERGES, Groups, Halves, PartialOverflow, Series, merge
+from wolap.engine.groups import COUNTS, MERGES, Groups, Halves, Series, merge
 from wolap.engine.keys import TimeDigit
 from wolap.engine.scan import Scan
+from wolap.engine.terms import SUMS, UFUNCS, Term, Terms, Wanted, may_overflow
+from wolap.engine.words import Block, running
 from wolap.model.aggregate import Partial
 
-__all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "may_overflow", "scan_groups"]
+__all__ = ["BLOCK", "KERNELS", "LARGE_BLOCK", "block_of", "choose_kernel", "has_compiled", "scan_groups"]
 
+# Rows of a block: of these and their keys the cache of a core holds some columns, and of the large ones it need not.
 BLOCK = 1 << 16
 LARGE_BLOCK = 1 << 20
+# From so many rows on the compiled kernel is worth its import; so many it reads before it looks whether to stop.
+COMPILED_ROWS = 100_000
+COMPILED_BLOCK = 1 << 18
 DENSE_ALWAYS = 1 << 16
 DENSE_PER_ROW = 4
 DENSE_MOST = 1 << 24
 _LONG_RUN = 16
 _SAMPLE = 256
+# So many blocks are reduced at once where there is no key.
+_TOTAL_BLOCKS = 4
 _FIRST = np.zeros(1, np.intp)
 _NO_KEYS = np.zeros(0, np.intp)
 
 
-Wanted = Sequence[tuple[Partial, Column]]
 Kernel = Callable[[Scan, Wanted], Groups]
 
 
-def may_overflow(partial: Partial, column: Column, rows: int) -> bool:
-    """Whether a sum of so many rows could leave 64 bits, by the bounds of the column."""
-    if column.values is None or column.is_float or MERGES[partial.function][0] is not np.add:
-        return False
-    return max(abs(column.low), abs(column.high)) * max(rows, 1) >= 1 << 63
-
-
 def block_of(
-    column: Column, start: int, stop: int, chosen: np.ndarray | None
+    column: Column | Term, start: int, stop: int, chosen: np.ndarray | None
 ) -> tuple[Values | None, np.ndarray | None]:
     """The values and the validity of the chosen rows of a block."""
     values = None if column.values is None else column.values[start:stop]
     valid = None if column.valid is None else column.valid[start:stop]
     if chosen is not None:
-        values = None if values is None else values[chosen]
-        valid = None if valid is None else valid[chosen]
+        values = None if values is None else values.take(chosen)
+        valid = None if valid is None else valid.take(chosen)
     return values, valid
 
 
-class _Dense:
-    """A running value for each key of a small key space."""
-
-    def __init__(self, partial: Partial, column: Column, size: int, rows: int) -> None:
-        self.partial, self.column = partial, column
-        self.ufunc, start, float_start = MERGES[partial.function]
-        self.splits = may_overflow(partial, column, rows)
-        kind, begin = (np.float64, float_start) if column.is_float else (np.int64, start)
-        self.values: Values = np.full(size, begin, kind) if begin else np.zeros(size, kind)
-        self.low = np.zeros(size, np.int64) if self.splits else None
-        nullable = column.valid is not None and partial.function != "count"
-        self.hit = np.zeros(size, bool) if nullable else None
-
-    def add(
-        self, keys: np.ndarray, begins: np.ndarray | None, start: int, stop: int, chosen: np.ndarray | None
-    ) -> None:
-        """Adds a block; `begins` are where its runs of equal keys begin, where it lies in long ones."""
-        values, valid = block_of(self.column, start, stop, chosen)
-        if begins is not None and values is not None and valid is None and self.low is None:
-            self.ufunc.at(self.values, keys[begins], self.ufunc.reduceat(values, begins))
-            return
-        if valid is not None and not valid.all():
-            keys = keys[valid]
-            values = None if values is None else values[valid]
-        if self.hit is not None:
-            self.hit[keys] = True
-        if values is None:
-            np.add.at(self.values, keys, 1)
-        elif self.low is not None:
-            high, low = Halves.split(values)
-            np.add.at(self.values, keys, high)
-            np.add.at(self.low, keys, low)
-        else:
-            self.ufunc.at(self.values, keys, values)
-
-    def series(self, present: np.ndarray | slice) -> Series:
-        """The values of the keys that occur; a slice where all do."""
-        values = self.values[present]
-        if self.low is not None:
-            values = Halves.join(values, self.low[present], self.partial)
-        if self.hit is None:
-            return Series(values)
-        hit = self.hit[present]
-        return Series(np.where(hit, values, values.dtype.type(0)), hit)
-
-
 def _scatter(scan: Scan, wanted: Wanted) -> Groups:
-    """Blocked ufunc.at into dense arrays (1.0 to 1.6 ns a row and metric where it was measured)."""
-    size = scan.keys.size
-    running = [_Dense(partial, column, size, scan.rows) for partial, column in wanted]
-    seen = np.zeros(size, bool)
+    """Blocked ufunc.at into dense arrays (1.0 to 1.6 ns a row and word where it was measured)."""
+    terms = Terms.of(wanted, scan.rows)
+    tables = running(terms.each, scan.keys.size, scan.rows, BLOCK)
+    scratch = np.empty(BLOCK, np.intp)
     for start, stop, chosen in scan.blocks(BLOCK):
-        keys = scan.keys.build(start, stop, chosen)
-        begins = _long_runs(keys)
-        seen[keys if begins is None else keys[begins]] = True
-        for one in running:
-            one.add(keys, begins, start, stop, chosen)
-    present = np.flatnonzero(seen)
-    chosen_keys = slice(None) if len(present) == size else present
-    return Groups(present, tuple(one.series(chosen_keys) for one in running))
+        keys = scan.keys.build(start, stop, chosen, scratch)
+        block = Block(keys, _long_runs(keys), start, stop, chosen)
+        for table in tables:
+            table.add(block)
+    totals = {place: values for table in tables for place, values in table.totals().items()}
+    return terms.groups([totals[place] for place in range(len(totals))])
+
+
+def _compiled(scan: Scan, wanted: Wanted) -> Groups:
+    """The same in one compiled loop, on both cores where the scan may have them."""
+    # Not before it is needed: small scans do not have the time that its import takes.
+    from wolap.engine import compiled  # noqa: PLC0415
+
+    terms = Terms.of(wanted, scan.rows)
+    if not compiled.fits(scan, terms.each):
+        return _scatter(scan, wanted)
+    return terms.groups(compiled.add_up(scan, terms.each, COMPILED_BLOCK))
 
 
 def _long_runs(keys: np.ndarray) -> np.ndarray | None:
@@ -138,47 +109,47 @@ def _long_runs(keys: np.ndarray) -> np.ndarray | None:
 
 def _totals(scan: Scan, wanted: Wanted) -> Groups:
     """One group, which is there even when no row is (W1)."""
-    parts = [_reduced(scan, partial, column) for partial, column in wanted]
-    return Groups(np.zeros(1, np.intp), tuple(parts))
+    terms = Terms.of(wanted, scan.rows)
+    found: list[list[float]] = [[] for _ in terms.each]
+    is_empty = True
+    for start, stop, chosen in scan.blocks(_TOTAL_BLOCKS * BLOCK):
+        is_empty = False
+        rows = stop - start if chosen is None else len(chosen)
+        for parts, term in zip(found, terms.each, strict=True):
+            parts.extend(_reduced(term, rows, *block_of(term, start, stop, chosen)))
+    totals = [_total(term, parts) for term, parts in zip(terms.each, found, strict=True)]
+    series = terms.series(totals, slice(None))
+    if is_empty:
+        none = np.zeros(1, bool)
+        series = tuple([
+            one if partial.function in COUNTS else Series(np.zeros_like(one.values), none)
+            for (partial, _), one in zip(wanted, series, strict=True)
+        ])  # fmt: skip
+    return Groups(np.zeros(1, np.intp), series)
 
 
-def _reduced(scan: Scan, partial: Partial, column: Column) -> Series:
-    ufunc, start, _ = MERGES[partial.function]
-    whole = 0 if ufunc is np.add else start
-    sums: list[float] = []
-    seen = False
-    for block_start, block_stop, chosen in scan.blocks(BLOCK):
-        values, valid = block_of(column, block_start, block_stop, chosen)
-        if values is None:
-            rows = block_stop - block_start if chosen is None else len(chosen)
-            whole += rows if valid is None else int(np.count_nonzero(valid))
-            continue
-        if valid is not None:
-            values = values[valid]
-        if not len(values):
-            continue
-        seen = True
-        if column.is_float:
-            sums.append(float(ufunc.reduce(values)))
-        elif ufunc is np.add:
-            whole += _exact_sum(column, values)
-        else:
-            whole = int(ufunc.reduce(values, initial=whole))
-    if partial.function in COUNTS:
-        return Series(np.array([whole], np.int64))
-    if column.is_float:
-        value = float(ufunc.reduce(np.array(sums))) if seen else 0.0
-        return Series(np.array([value]), None if seen else np.zeros(1, bool))
-    if not -(1 << 63) <= whole < 1 << 63:
-        raise PartialOverflow(partial)
-    return Series(np.array([whole if seen else 0], np.int64), None if seen else np.zeros(1, bool))
+def _reduced(term: Term, rows: int, values: Values | None, valid: np.ndarray | None) -> list[float]:
+    """What a block adds to a term; nothing where no row has a value."""
+    if term.kind == "rows":
+        return [rows]
+    if term.kind == "valid" and valid is not None:
+        return [int(np.count_nonzero(valid))]
+    assert values is not None
+    if term.kind == "high":
+        values = values >> 32
+    elif term.kind == "low":
+        values = values & 0xFFFF_FFFF
+    elif valid is not None:
+        values = values[valid]
+    return [UFUNCS.get(term.kind, np.add).reduce(values).item()] if len(values) else []
 
 
-def _exact_sum(column: Column, values: Values) -> int:
-    if max(abs(column.low), abs(column.high)) * len(values) < 1 << 63:
-        return int(np.add.reduce(values))
-    high, low = Halves.split(values)
-    return (int(np.add.reduce(high)) << 32) + int(np.add.reduce(low))
+def _total(term: Term, parts: list[float]) -> Values:
+    """What blocks add up to, as the one value of an array."""
+    if term.kind in SUMS:
+        return np.array([sum(parts)], np.int64)
+    ufunc = UFUNCS[term.kind]
+    return np.array([ufunc.reduce(np.array(parts, term.type)) if parts else term.start], term.type)
 
 
 def _runs(scan: Scan, wanted: Wanted) -> Groups:
@@ -280,6 +251,26 @@ def _is_dense(scan: Scan, wanted: Wanted) -> bool:
     return scan.keys.size <= min(max(DENSE_ALWAYS, DENSE_PER_ROW * scan.rows), DENSE_MOST)
 
 
+def _is_compiled(scan: Scan, wanted: Wanted) -> bool:
+    # In this order: what is not asked for is not imported.
+    return scan.means.compiled and scan.rows >= COMPILED_ROWS and _is_dense(scan, wanted) and has_compiled()
+
+
+@cache
+def has_compiled() -> bool:
+    """Whether the extra `fast` is installed. Imports it, which takes some tenths of a second, and some seconds where
+    nothing compiled was kept on disk yet."""
+    if find_spec("numba") is None:
+        return False
+    try:
+        import_module("wolap.engine.compiled")
+    except ImportError as error:
+        # Such as numba that is older than the numpy beside it.
+        warn(f"reports are not worked out by compiled kernels: {error}", RuntimeWarning, stacklevel=2)
+        return False
+    return True
+
+
 def _is_any(scan: Scan, wanted: Wanted) -> bool:
     return True
 
@@ -288,6 +279,7 @@ def _is_any(scan: Scan, wanted: Wanted) -> bool:
 KERNELS: tuple[tuple[str, Callable[[Scan, Wanted], bool], Kernel], ...] = (
     ("totals", _is_total, _totals),
     ("runs", _is_time_only, _runs),
+    ("compiled", _is_compiled, _compiled),
     ("scatter", _is_dense, _scatter),
     ("ordered", _is_any, _ordered),
 )

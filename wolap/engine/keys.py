@@ -20,6 +20,7 @@ _MOST = 1 << 62
 _RANKED_BLOCK = 1 << 20
 # Of shorter buckets it takes longer to search for their ends than to write down the bucket of every row.
 _LONG_BUCKET = 16
+_FEW_RUNS = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +35,8 @@ class CodeDigit:
         """The codes of the chosen rows of a block."""
         block = self.column[start:stop]
         if chosen is not None:
-            block = block[chosen]
-        return block if self.table is None else self.table[block]
+            block = block.take(chosen)
+        return block if self.table is None else self.table.take(block)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,20 +51,40 @@ class TimeDigit:
 
     def codes(self, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray:
         """The codes of the chosen rows of a block."""
-        groups, offsets = self.groups, self.offsets
-        if len(groups) and (start > offsets[0] or stop < offsets[-1]):
-            first = int(np.searchsorted(offsets, np.int64(start), side="right")) - 1
-            last = int(np.searchsorted(offsets, np.int64(stop)))
-            groups = groups[first:last]
-            offsets = np.clip(offsets[first : last + 1], start, stop)
+        groups, edges = self._runs(start, stop)
         if chosen is None:
-            return np.repeat(groups, offsets[1:] - offsets[:-1])
-        if len(groups) * _LONG_BUCKET > stop - start:
-            block: np.ndarray = np.repeat(groups, offsets[1:] - offsets[:-1])[chosen]
+            return np.repeat(groups, edges[1:] - edges[:-1])
+        if stop - start < _LONG_BUCKET * min(len(groups), len(chosen)):
+            block: np.ndarray = np.repeat(groups, edges[1:] - edges[:-1])[chosen]
             return block
-        # Chosen rows may be few in a long block: as many of them as lie before the end of each bucket.
-        ends = np.searchsorted(chosen, offsets - start)
-        return np.repeat(groups, ends[1:] - ends[:-1])
+        # Chosen rows are few in a long block, or buckets are long.
+        if len(groups) <= len(chosen):
+            ends = np.searchsorted(chosen, edges)
+            return np.repeat(groups, ends[1:] - ends[:-1])
+        found: np.ndarray = groups[np.searchsorted(edges, chosen, side="right") - 1]
+        return found
+
+    def _runs(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """The codes of the buckets in a block; where in it each begins, and the last ends."""
+        if start == stop:
+            return self.groups[:0], np.zeros(1, np.int64)
+        first = int(self.offsets.searchsorted(np.int64(start), side="right")) - 1
+        last = int(self.offsets.searchsorted(np.int64(stop)))
+        edges = self.offsets[first : last + 1] - start
+        edges[0], edges[-1] = 0, stop - start
+        return self.groups[first:last], edges
+
+    def add(self, key: np.ndarray, factor: int, start: int, stop: int, chosen: np.ndarray | None) -> None:
+        """Adds the codes of a block times a factor to the keys. In a run of one bucket that is one number."""
+        if chosen is not None:
+            key += self.codes(start, stop, chosen).astype(key.dtype) * key.dtype.type(factor)
+            return
+        groups, edges = self._runs(start, stop)
+        if len(groups) > _FEW_RUNS:
+            key += np.repeat(groups.astype(key.dtype) * key.dtype.type(factor), edges[1:] - edges[:-1])
+            return
+        for group, begin, end in zip(groups.tolist(), edges.tolist(), edges[1:].tolist(), strict=False):
+            key[begin:end] += group * factor
 
 
 class Places(Protocol):
@@ -105,21 +126,43 @@ class Keys:
     size: int
     ranked: tuple[np.ndarray, Keys] | None = None
 
-    def build(self, start: int, stop: int, chosen: np.ndarray | None, kind: type[np.integer] = np.intp) -> np.ndarray:
-        """The key of each chosen row of a block, of a type that holds all of them."""
+    def build(
+        self,
+        start: int,
+        stop: int,
+        chosen: np.ndarray | None,
+        out: np.ndarray | None = None,
+        kind: type[np.integer] = np.intp,
+    ) -> np.ndarray:
+        """The key of each chosen row of a block, of a type that holds all of them; in the first places of `out`, where
+        that is given."""
+        rows = stop - start if chosen is None else len(chosen)
+        key = np.empty(rows, kind) if out is None else out[:rows]
+        is_begun = self.ranked is not None
         if self.ranked is not None:
             combinations, leading = self.ranked
-            key = np.searchsorted(combinations, leading.build(start, stop, chosen)).astype(kind)
-            rest = self.digits
-        elif self.digits:
-            key = self.digits[0].codes(start, stop, chosen).astype(kind)
-            rest = self.digits[1:]
-        else:
-            return np.zeros(stop - start if chosen is None else len(chosen), kind)
-        for digit in rest:
-            key *= digit.size
-            # Codes may be kept wider than keys are; each key fits its type, since `size` does.
-            np.add(key, digit.codes(start, stop, chosen), out=key, casting="unsafe")
+            np.copyto(key, np.searchsorted(combinations, leading.build(start, stop, chosen)), casting="unsafe")
+        # First the codes, with room for those of time, which come last: they are one number for many rows.
+        room, factor = 1, 1
+        for digit in self.digits:
+            room *= digit.size
+            if not isinstance(digit, TimeDigit):
+                codes = digit.codes(start, stop, chosen)
+                if is_begun:
+                    key *= room
+                    # Codes may be kept wider than keys are; each key fits its type, since `size` does.
+                    np.add(key, codes, out=key, casting="unsafe")
+                else:
+                    np.copyto(key, codes, casting="unsafe")
+                is_begun, room = True, 1
+        if not is_begun:
+            key.fill(0)
+        elif room > 1:
+            key *= room
+        for digit in reversed(self.digits):
+            if isinstance(digit, TimeDigit):
+                digit.add(key, factor, start, stop, chosen)
+            factor *= digit.size
         return key
 
     def split(self, keys: np.ndarray) -> list[np.ndarray]:

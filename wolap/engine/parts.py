@@ -59,7 +59,7 @@ class Part:
     def numbers(self, start: int, stop: int, chosen: np.ndarray | None, kind: type[np.integer]) -> np.ndarray:
         """The number of the group of each chosen row of a block."""
         if self.places is None:
-            return self.keys.build(start, stop, chosen, kind)
+            return self.keys.build(start, stop, chosen, kind=kind)
         return self.places.find(self.keys.build(start, stop, chosen)).astype(kind)
 
     def named(self, numbers: np.ndarray) -> np.ndarray:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
 from threading import Event
 from typing import Protocol
 
 import numpy as np
+import polars as pl
 
 from wolap.engine.keys import Keys
 from wolap.errors import Cancelled
 
-__all__ = ["Condition", "Predicate", "Ranges", "Scan"]
+__all__ = ["ALONE", "Condition", "Means", "Predicate", "Ranges", "Scan", "places_in", "ranges_within"]
 
 # Rows from the first of each pair to before the second, in rising order.
 Ranges = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+# So many rows are held against predicates at a time; a mask as long as the other is looked through by polars.
+_FILTERED = 1 << 18
+_LONG_MASK = 1 << 14
 
 
 class Condition(Protocol):
@@ -49,6 +55,18 @@ class Predicate:
         return ~found if self.exclude else found
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """By which means a scan may be run: on how many threads, that of the caller among them, and with compiled kernels
+    where they are installed."""
+
+    threads: int = 1
+    compiled: bool = True
+
+
+ALONE = Means()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
     """Rows to read, which of them to keep, how they are keyed. `cancel` is looked at between blocks.
@@ -62,6 +80,7 @@ class Scan:
     predicates: tuple[Condition, ...] = ()
     cancel: Event | None = None
     ranges: Ranges | None = None
+    means: Means = ALONE
 
     @property
     def rows(self) -> int:
@@ -74,12 +93,20 @@ class Scan:
         return bool(self.predicates) or self.ranges is not None
 
     def blocks(self, size: int) -> Iterator[tuple[int, int, np.ndarray | None]]:
-        """Ranges of rows with the positions in them that are kept; None for all. Raises Cancelled when told to stop."""
-        for start, stop, within in self._blocks(size) if self.ranges is None else self._slices(self.ranges, size):
+        """Ranges of rows with the positions in them that are kept; None for all. Raises Cancelled when told to stop.
+
+        At most `size` rows are kept of each, in a range that may be longer.
+        """
+        read = max(size, _FILTERED) if self.predicates else size
+        for start, stop, within in self._blocks(read) if self.ranges is None else self._slices(self.ranges, read):
             self.heed()
             chosen = self._chosen(start, stop, within)
-            if chosen is None or len(chosen):
-                yield start, stop, chosen
+            if chosen is None:
+                for begin in range(start, stop, size):
+                    yield begin, min(begin + size, stop), None
+            else:
+                for begin in range(0, len(chosen), size):
+                    yield start, stop, chosen[begin : begin + size]
 
     def _blocks(self, size: int) -> Iterator[tuple[int, int, None]]:
         for start in range(self.start, self.stop, size):
@@ -103,6 +130,22 @@ class Scan:
                 shifts = np.repeat(shifts - start, np.diff(edges, prepend=first))
                 yield start, stop, np.arange(first, last) + shifts
 
+    def parts(self, count: int) -> list[Scan]:
+        """Scans of the rows before each other, of about as many rows each."""
+        if count == 1:
+            return [self]
+        numbers = [self.rows * part // count for part in range(1, count)]
+        if self.ranges is None:
+            edges = [self.start, *(self.start + number for number in numbers), self.stop]
+            return [replace(self, start=start, stop=stop) for start, stop in pairwise(edges)]
+        ends = np.cumsum(self.ranges[:, 1] - self.ranges[:, 0])
+        found = np.searchsorted(ends, numbers, side="right")
+        edges = [self.start, *(self.ranges[found, 1] - (ends[found] - numbers)).tolist(), self.stop]
+        return [
+            replace(self, start=start, stop=stop, ranges=ranges_within(self.ranges, start, stop))
+            for start, stop in pairwise(edges)
+        ]
+
     def heed(self) -> None:
         """Raises Cancelled when told to stop; to be called once a block."""
         if self.cancel is not None and self.cancel.is_set():
@@ -114,7 +157,27 @@ class Scan:
         mask = self.predicates[0].mask(start, stop, within)
         for predicate in self.predicates[1:]:
             mask &= predicate.mask(start, stop, within)
-        chosen: np.ndarray = np.flatnonzero(mask) if within is None else within[mask]
         if within is not None:
-            return chosen
+            kept: np.ndarray = within[mask]
+            return kept
+        chosen = places_in(mask)
         return None if len(chosen) == stop - start else chosen
+
+
+def ranges_within(ranges: Ranges, start: int, stop: int) -> Ranges:
+    """Those of the rows that are from `start` to `stop`."""
+    cut: Ranges = np.clip(ranges, start, stop)
+    filled: Ranges = cut[cut[:, 0] < cut[:, 1]]
+    return filled
+
+
+def places_in(mask: np.ndarray) -> np.ndarray:
+    """Where a mask is set. Of a long one polars tells in half the time that numpy takes."""
+    if len(mask) < _LONG_MASK:
+        return np.flatnonzero(mask)
+    return _places(1 << (len(mask) - 1).bit_length()).head(len(mask)).filter(pl.Series(mask)).to_numpy()
+
+
+@cache
+def _places(length: int) -> pl.Series:
+    return pl.Series(np.arange(length))

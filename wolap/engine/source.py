@@ -25,7 +25,7 @@ from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.lists import SomeMember
 from wolap.engine.members import Codes
 from wolap.engine.moments import cuts_of, spread
-from wolap.engine.scan import Condition, Predicate, Ranges, Scan
+from wolap.engine.scan import ALONE, Condition, Means, Predicate, Ranges, Scan
 from wolap.engine.stitch import stitch
 from wolap.engine.time_index import TimeIndex
 from wolap.engine.zones import WORTH_ROWS, kept_rows, runs_at, zone_of
@@ -53,11 +53,12 @@ class Source(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class MemorySource:
     """A layout in memory, of facts or of a projection. `filters` are those that all of its rows passed when it was
-    built."""
+    built; `means` are those of its scans."""
 
     layout: Layout
     dictionaries: Dictionaries
     filters: tuple[Filter, ...] = ()
+    means: Means = ALONE
     groupings: Groupings = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -191,7 +192,7 @@ class MemorySource:
         if zone is None:
             return [(self, rows)]
         begin, end = int(runs.offsets[first]), int(runs.offsets[last])
-        zones = MemorySource(zone, self.dictionaries, self.filters)
+        zones = MemorySource(zone, self.dictionaries, self.filters, self.means)
         found = [(self, (start, begin)), (zones, (first, last)), (self, (end, stop))]
         return [(source, own) for source, own in found if own[0] < own[1]]
 
@@ -225,7 +226,7 @@ class MemorySource:
         ranges, others = self._slices(tuple(filters), rows)
         keys = pack(list(ordinary.values()), *rows)
         conditions = (*self.predicates(others), *([] if within is None else [within]))
-        scan = Scan(*rows, keys, conditions, cancel, ranges)
+        scan = Scan(*rows, keys, conditions, cancel, ranges, self.means)
         groups, series = self.groups(scan, partials)
         codes = dict(zip(digits, scan.keys.split(groups.keys), strict=True))
         return Partials(codes, dict(zip(partials, series, strict=True)), len(groups.keys))
@@ -283,7 +284,7 @@ class MemorySource:
         others += () if within is None else (within,)
 
         def group(block: Block) -> Partials:
-            source = MemorySource(Layout(block.rows, None, {}, block.columns), self.dictionaries)
+            source = MemorySource(Layout(block.rows, None, {}, block.columns), self.dictionaries, means=self.means)
             return source.grouped(block.digits, (0, block.rows), (), tuple(block.columns), cancel)
 
         columns = {partial: self.layout.columns[partial] for partial in partials}
@@ -310,7 +311,7 @@ class MemorySource:
         groups = scan_groups(scan, plain) if plain or not counted else None
         known = {} if groups is None else {one: s for (one, _), s in zip(plain, groups.series, strict=True)}
         for partial in counted:
-            found = count_distinct(scan, columns[partial], groups)
+            found = count_distinct(scan, columns[partial], groups, scan.means.threads)
             known[partial] = found.series[0]
             groups = found if groups is None else groups
         assert groups is not None

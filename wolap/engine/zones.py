@@ -26,7 +26,7 @@ from wolap.engine.groups import Groups, PartialOverflow, Series
 from wolap.engine.keys import TimeDigit, pack
 from wolap.engine.layout import Layout, Runs, column_of, partition_level
 from wolap.engine.members import Codes
-from wolap.engine.scan import Ranges, Scan
+from wolap.engine.scan import Ranges, Scan, ranges_within
 from wolap.engine.time_index import TimeIndex
 from wolap.model.aggregate import Partial
 from wolap.model.level import nests
@@ -130,6 +130,4 @@ def kept_rows(offsets: np.ndarray, kept: np.ndarray, start: int, stop: int) -> R
     """The rows from `start` to `stop` of the runs that are marked, as ranges of which no two touch; each run has the
     rows from one of the offsets to the next."""
     edges = np.flatnonzero(np.diff(kept.astype(np.int8), prepend=0, append=0))
-    ranges: Ranges = np.clip(offsets[edges].reshape(-1, 2), start, stop)
-    filled: Ranges = ranges[ranges[:, 0] < ranges[:, 1]]
-    return filled
+    return ranges_within(offsets[edges].reshape(-1, 2), start, stop)

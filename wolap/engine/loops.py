@@ -1,0 +1,190 @@
+"""The loops that numba compiles: the only module that sees it (the extra `fast`).
+
+It is imported when the first scan asks for it that is large enough. What was compiled is kept on disk beside this file,
+or where numba finds another place (`NUMBA_CACHE_DIR`), and is made again by each process where there is none.
+
+A few thousand rows at a time, which stay in the first cache: their keys are put together digit by digit, then each term
+is added to its column of a dense array. A row of that array is a key, so that all terms of a key share a line of the
+cache. The loops over digits and terms are inside: one call reads many rows, and one compiled function serves every
+report. Slices and unsigned places are what lets the compiler use wide registers: neither can be negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+__all__ = ["FLOAT", "LEAST", "LEAST_FLOAT", "MOST", "MOST_COLUMNS", "PAIR", "ROWS", "VALID", "WHOLE", "add_rows_of"]
+
+# Digits, columns of numbers and columns of validity that a scan may have here.
+MOST_COLUMNS = 8
+# What is done with a term; those of floats come last.
+ROWS, VALID, WHOLE, PAIR, LEAST, MOST, FLOAT, LEAST_FLOAT, MOST_FLOAT = range(9)
+# Rows whose keys are put together before they are used.
+_STRIDE = 2048
+
+Array = np.ndarray
+Arrays = tuple[np.ndarray, ...]
+
+
+@njit(nogil=True)
+def _widen(out: Array, codes: Array) -> None:
+    for row in range(len(codes)):
+        out[row] = codes[row]
+
+
+@njit(nogil=True)
+def _through(codes: Array, table: Array) -> None:
+    for row in range(len(codes)):
+        codes[row] = table[np.uint64(codes[row])]
+
+
+@njit(nogil=True)
+def _fold(key: Array, codes: Array, size: np.uint32) -> None:
+    for row in range(len(key)):
+        key[row] = np.uint32(key[row] * size + codes[row])
+
+
+@njit(nogil=True)
+def _spread(out: Array, start: int, bucket: int, groups: Array, offsets: Array) -> int:
+    """The codes of time, those of each bucket as often as it has rows, from the bucket of the first row on. Gives that
+    of the last."""
+    stop = start + len(out)
+    at = start
+    while True:
+        end = min(offsets[bucket + 1], stop)
+        out[at - start : end - start] = groups[bucket]
+        if end == stop:
+            return bucket
+        at = end
+        bucket += 1
+
+
+@njit(nogil=True)
+def _add_rows(dense: Array, key: Array) -> None:
+    for row in range(len(key)):
+        dense[np.uint64(key[row])] += 1
+
+
+@njit(nogil=True)
+def _add(dense: Array, key: Array, values: Array) -> None:
+    for row in range(len(key)):
+        dense[np.uint64(key[row])] += values[row]
+
+
+@njit(nogil=True)
+def _add_pair(dense: Array, key: Array, values: Array, others: Array) -> None:
+    for row in range(len(key)):
+        place = np.uint64(key[row])
+        dense[place] += values[row]
+        dense[place + np.uint64(1)] += others[row]
+
+
+@njit(nogil=True)
+def _keep(dense: Array, key: Array, values: Array, valid: Array, sign: int) -> None:
+    """The least, or with a negative sign the greatest. What is no number stays, as in numpy."""
+    everything = len(valid) == 0
+    for row in range(len(key)):
+        if everything or valid[row] != 0:
+            value, place = values[row], np.uint64(key[row])
+            known = dense[place]
+            if (value < known if sign > 0 else value > known) or value != value:  # noqa: PLR0124
+                dense[place] = value
+
+
+def _add_rows_of(
+    dense: Array,
+    width: int,
+    start: int,
+    stop: int,
+    digits: Array,
+    codes: Arrays,
+    tables: Arrays,
+    offsets: Array,
+    groups: Array,
+    bucket: int,
+    operations: Array,
+    values: Arrays,
+    valids: Arrays,
+) -> None:
+    """Adds the rows from `start` to `stop` to a dense array of `width` columns.
+
+    Each of `digits` has the bytes of a code (0 for time), whether codes go through a table, and a size. Time has the
+    code of each bucket in `groups` and where it begins in `offsets`; `bucket` is that of the first row. Each of
+    `operations` has what is done, the place of a column of numbers and of another or of validity, and the column of the
+    array.
+    """
+    floats = dense.view(np.float64)
+    keys, wide = np.empty(_STRIDE, np.uint32), np.empty(_STRIDE, np.uint32)
+    for begin in range(start, stop, _STRIDE):
+        end = min(begin + _STRIDE, stop)
+        key, code = keys[: end - begin], wide[: end - begin]
+        key[:] = 0
+        for digit in range(len(digits)):
+            kind, is_below, size = digits[digit]
+            column = codes[digit]
+            if kind == 0:
+                bucket = _spread(code, begin, bucket, groups, offsets)
+            elif kind == 1:
+                _widen(code, column[begin:end])
+            elif kind == 2:
+                _widen(code, column.view(np.uint16)[begin:end])
+            else:
+                _widen(code, column.view(np.uint32)[begin:end])
+            if is_below:
+                _through(code, tables[digit])
+            _fold(key, code, np.uint32(size))
+        for row in range(len(key)):
+            key[row] = np.uint32(key[row] * np.uint32(width))
+        for each in range(len(operations)):
+            kind, one, other, place = operations[each]
+            column = dense[place:]
+            numbers, valid = values[one][begin:end], valids[other][begin:end]
+            if kind == ROWS:
+                _add_rows(column, key)
+            elif kind == VALID:
+                _add(column, key, valid)
+            elif kind == WHOLE:
+                _add(column, key, numbers)
+            elif kind == PAIR:
+                _add_pair(column, key, numbers, values[other][begin:end])
+            elif kind < FLOAT:
+                _keep(column, key, numbers, valid, 1 if kind == LEAST else -1)
+            elif kind == FLOAT:
+                _add(floats[place:], key, numbers.view(np.float64))
+            else:
+                _keep(floats[place:], key, numbers.view(np.float64), valid, 1 if kind == LEAST_FLOAT else -1)
+
+
+def _compiled(function: Callable[..., None], signature: object) -> Any:
+    """A compiled function, kept on disk where there is a place for it."""
+    try:
+        return njit(signature, nogil=True, cache=True)(function)
+    except (RuntimeError, OSError):
+        return njit(signature, nogil=True)(function)
+
+
+_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+_NUMBERS = types.Array(types.int64, 1, "C", readonly=True)
+_TABLE = types.Array(types.uint32, 1, "C", readonly=True)
+add_rows_of = _compiled(
+    _add_rows_of,
+    types.void(
+        types.int64[::1],
+        types.int64,
+        types.int64,
+        types.int64,
+        types.Array(types.int64, 2, "C", readonly=True),
+        types.UniTuple(_BYTES, MOST_COLUMNS),
+        types.UniTuple(_TABLE, MOST_COLUMNS),
+        _NUMBERS,
+        _TABLE,
+        types.int64,
+        types.Array(types.int64, 2, "C", readonly=True),
+        types.UniTuple(_NUMBERS, MOST_COLUMNS),
+        types.UniTuple(_BYTES, MOST_COLUMNS),
+    ),
+)
