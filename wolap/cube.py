@@ -17,9 +17,10 @@ from typing import Protocol
 import pyarrow as pa
 
 from wolap.engine.execute import execute, execute_sketches
+from wolap.engine.growing import joined
 from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts, needed_columns
-from wolap.engine.materialize import materialize
+from wolap.engine.materialize import roll_up
 from wolap.engine.members import shares_of
 from wolap.engine.result import Result, decoded
 from wolap.engine.sizes import estimate_sizes
@@ -330,7 +331,7 @@ class Cube:
         refreshed = now
         if refreshed is None and (statistics := source.statistics) is not None:
             refreshed = statistics.refreshed
-        layout = materialize(projection, self.schema, snapshot.sources[source.name], cancel)
+        layout = joined(roll_up(projection, self.schema, snapshot.sources[source.name], cancel))
         built = replace(projection, statistics=self._alike(layout.statistics(refreshed)))
         with self._lock:
             replaced = tuple(built if one.name == built.name else one for one in self.projections)

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.columns import Column, Values
+from wolap.engine.columns import Column, Values, widened
 from wolap.model.aggregate import Partial
 
 __all__ = ["COUNTS", "MERGES", "Groups", "Halves", "PartialOverflow", "Partials", "Places", "Series", "merge"]
 
 _LOW_HALF = 0xFFFF_FFFF
 _RANKS_MOST = 1 << 24
+_LONG_RUN = 16
+_FIRST = np.zeros(1, np.intp)
 
 # What counts is 0 where there is nothing; all else is null.
 COUNTS = frozenset({"count", "distinct"})
@@ -123,57 +125,80 @@ def merge(parts: Sequence[Groups], functions: Sequence[Partial]) -> Groups:
     PartialOverflow.
     """
     keys = parts[0].keys if len(parts) == 1 else np.concatenate([part.keys for part in parts])
-    rises = len(keys) < 2 or bool((keys[1:] > keys[:-1]).all())
-    if rises:
-        return Groups(keys, parts[0].series) if len(parts) == 1 else _joined(parts, keys, slice(None), None, functions)
-    order = _order(keys)
-    keys = keys[order]
-    begins = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
-    return _joined(parts, keys[begins], order, begins, functions)
+    if bool((keys[1:] > keys[:-1]).all()):
+        return Groups(keys, tuple(_whole(parts, index, slice(None)) for index in range(len(functions))))
+    order: np.ndarray | slice = slice(None)
+    if not bool((keys[1:] >= keys[:-1]).all()):
+        keys, order = _in_order(keys)
+    begins = np.concatenate((_FIRST, np.flatnonzero(keys[1:] != keys[:-1]) + 1))
+    merged = (_merged(partial, _whole(parts, index, order), begins) for index, partial in enumerate(functions))
+    return Groups(keys[begins], tuple(merged))
 
 
-def _order(keys: np.ndarray) -> np.ndarray:
-    """The stable order of keys: sorting key and position packed in one integer is faster than sorting positions."""
+def _in_order(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keys in order, and the stable order.
+
+    Sorting key and position packed in one integer is several times as fast as sorting positions. Keys too wide for
+    that are sorted by what fits, the low bits, and then by the rest (as a radix sort does it).
+    """
     bits = max(len(keys) - 1, 1).bit_length()
-    least, most = int(keys.min()), int(keys.max())
-    if (most - least).bit_length() + bits < 63:
-        packed = ((keys - least) << bits) | np.arange(len(keys))
-        packed.sort()
-        return packed & ((1 << bits) - 1)
-    return np.argsort(keys, kind="stable")
+    least = int(keys.min())
+    offsets = keys - least
+    room, width = 63 - bits, int(offsets.max()).bit_length()
+    if width <= room:
+        order = _order(offsets, bits)
+        # What was sorted is the keys, but for the positions in the low bits.
+        offsets >>= bits
+        offsets += least
+        return offsets, order
+    order = _order(offsets & ((1 << room) - 1), bits)
+    order = order[_order((offsets >> room)[order], bits)]
+    return keys[order], order
 
 
-def _joined(
-    parts: Sequence[Groups],
-    keys: np.ndarray,
-    order: np.ndarray | slice,
-    begins: np.ndarray | None,
-    functions: Sequence[Partial],
-) -> Groups:
-    found = []
-    for index, partial in enumerate(functions):
-        series = [part.series[index] for part in parts]
-        values = np.concatenate([one.values for one in series])[order] if len(series) > 1 else series[0].values[order]
-        valid = None
-        if any(one.valid is not None for one in series):
-            marks = [np.ones(len(one.values), bool) if one.valid is None else one.valid for one in series]
-            valid = np.concatenate(marks)[order]
-        found.append(Series(values, valid) if begins is None else _merged(partial, values, valid, begins))
-    return Groups(keys, tuple(found))
+def _order(keys: np.ndarray, bits: int) -> np.ndarray:
+    """The stable order of an array that is the caller's own, and is left as keys with positions behind, sorted."""
+    keys <<= bits
+    keys |= np.arange(len(keys))
+    keys.sort()
+    return keys & ((1 << bits) - 1)
 
 
-def _merged(partial: Partial, values: Values, valid: np.ndarray | None, begins: np.ndarray) -> Series:
+def _whole(parts: Sequence[Groups], index: int, order: np.ndarray | slice) -> Series:
+    """One of the series of all parts, in an order, in 64 bits."""
+    series = [part.series[index] for part in parts]
+    values = widened((series[0].values if len(series) == 1 else np.concatenate([one.values for one in series]))[order])
+    if all(one.valid is None for one in series):
+        return Series(values)
+    marks = [np.ones(len(one.values), bool) if one.valid is None else one.valid for one in series]
+    return Series(values, np.concatenate(marks)[order])
+
+
+def _merged(partial: Partial, series: Series, begins: np.ndarray) -> Series:
+    """The values of each run, merged; runs begin at `begins`."""
     ufunc, start, float_start = MERGES[partial.function]
+    values, valid, hit = series.values, series.valid, None
     is_float = values.dtype.kind == "f"
-    hit = None
     if valid is not None:
         hit = np.logical_or.reduceat(valid, begins)
         values = np.where(valid, values, values.dtype.type(float_start) if is_float else values.dtype.type(start))
-    if ufunc is np.add and not is_float and len(values):
-        bound = max(abs(int(values.min())), abs(int(values.max())))
-        if bound * len(values) >= 1 << 63:
-            high, low = Halves.split(values)
-            joined = Halves.join(np.add.reduceat(high, begins), np.add.reduceat(low, begins), partial)
-            return Series(joined, hit)
+    if ufunc is np.add and not is_float:
+        return Series(_sums(partial, values, begins), hit)
     reduced = ufunc.reduceat(values, begins)
     return Series(reduced if hit is None else np.where(hit, reduced, reduced.dtype.type(0)), hit)
+
+
+def _sums(partial: Partial, values: Values, begins: np.ndarray) -> Values:
+    """The exact sum of each run of whole numbers."""
+    bound = max(abs(int(values.min())), abs(int(values.max())))
+    if bound * len(values) >= 1 << 63:
+        high, low = Halves.split(values)
+        return Halves.join(np.add.reduceat(high, begins), np.add.reduceat(low, begins), partial)
+    if len(values) >= _LONG_RUN * len(begins):
+        summed: Values = np.add.reduceat(values, begins)
+        return summed
+    # Reducing costs as much for a run as for a dozen rows. Short runs are the differences of what has run up.
+    running = np.cumsum(values)
+    sums: Values = running[np.append(begins[1:], len(values)) - 1]
+    sums[1:] -= sums[:-1].copy()
+    return sums

@@ -3,15 +3,23 @@
 It is the same roll-up that answers a query, but keyed by time bucket instead of by calendar parts, so that intervals
 can later be cut at every bucket, and a local hour that occurs twice stays two rows. Buckets follow the clock of the
 projection; of each the first instant with facts is kept, whose calendar parts the clock of the cube tells.
+
+Rows are sorted by time, so those of some buckets lie together, and no other stretch of rows has a part in them. Hence
+a projection is rolled up a stretch at a time: what a stretch reads fits a processor's cache, what comes out is never
+merged again, stretches may be rolled up side by side, and each goes to memory or to disk as it comes.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
 import numpy as np
 import pyarrow as pa
 
+from wolap.engine.chains import chains_of, codes_of, digit_of
 from wolap.engine.columns import Column
 from wolap.engine.execute import overflow_of
 from wolap.engine.explode import ListDigit
@@ -23,45 +31,97 @@ from wolap.engine.time_index import Buckets, TimeIndex
 from wolap.model.projection import Projection
 from wolap.model.schema import Schema
 
-__all__ = ["materialize"]
+__all__ = ["roll_up"]
 
 # The digit of time, which no dimension is called.
 _TIME = ""
+# Rows of a stretch, where a bucket has no more.
+_STRETCH = 1 << 17
 
 
-def materialize(projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None = None) -> Layout:
-    """The layout of a projection, rolled up from a source whose grain is at least as fine.
+def roll_up(
+    projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None = None, threads: int = 1
+) -> Iterator[Layout]:
+    """The stretches of a projection in the order of time, rolled up from a source whose grain is at least as fine.
 
-    Raises MetricOverflow, naming the metric, where a stored sum would not fit 64 bits, and Cancelled.
+    There is at least one, though it be empty. With more than one of the `threads` that many stretches are rolled up at
+    the same time. Raises MetricOverflow, naming the metric, where a stored sum would not fit 64 bits, and Cancelled.
     """
-    layout = source.layout
-    digits: dict[str, Digit | ListDigit] = {}
-    buckets: Buckets | None = None
-    if projection.level is not None and layout.time is not None:
-        buckets = layout.time.buckets(projection.level, projection.zone)
-        numbers = np.arange(len(buckets.instants), dtype=np.int64)
-        digits[_TIME] = TimeDigit(numbers, buckets.offsets, len(numbers))
-    digits.update((name, source.digit_of(name)) for name in projection.dimensions)
-    partials = sorted(projection.partials, key=str)
-    try:
-        found = source.grouped(digits, (0, layout.rows), projection.filters, partials, cancel)
-    except PartialOverflow as error:
-        raise overflow_of(schema, projection.metrics, error.partial) from None
-    time = None
-    if buckets is not None and projection.level is not None:
-        time = _index(projection.level, buckets, found.dimensions[_TIME], schema)
-    members = source.dictionaries.members
-    codes = {name: found.dimensions[name].astype(members[name].codes_type) for name in projection.dimensions}
-    columns = {partial: _column(one, output) for partial, (one, output) in found.series.items()}
-    return Layout(found.rows, time, codes, columns)
+    build = _Build(projection, schema, source, cancel)
+    stretches = build.stretches()
+    if threads < 2 or len(stretches) < 2:
+        yield from map(build.stretch, stretches)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Layout]] = deque()
+        try:
+            for one in stretches:
+                waiting.append(pool.submit(build.stretch, one))
+                # One more than there are threads, so that none waits for who reads.
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
-def _index(level: str, buckets: Buckets, bucket_of_row: np.ndarray, schema: Schema) -> TimeIndex:
-    rows = np.bincount(bucket_of_row, minlength=len(buckets.instants))
+class _Build:
+    """What all stretches of a projection have in common."""
+
+    def __init__(self, projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None) -> None:
+        self.projection, self.schema, self.source, self.cancel = projection, schema, source, cancel
+        self.buckets: Buckets | None = None
+        if projection.level is not None and source.layout.time is not None:
+            self.buckets = source.layout.time.buckets(projection.level, projection.zone)
+        self.chains = chains_of(projection.dimensions, source)
+        self.digits = {chain.finest: digit_of(chain, source) for chain in self.chains}
+        self.partials = sorted(projection.partials, key=str)
+
+    def stretches(self) -> Sequence[tuple[int, int]]:
+        """Ranges of buckets that lie in one stretch of rows each; of nothing where there is no time."""
+        if self.buckets is None or len(self.buckets.instants) == 0:
+            return [(0, 0)]
+        offsets, found, begin = self.buckets.offsets, [], 0
+        while begin < len(offsets) - 1:
+            behind = int(np.searchsorted(offsets, offsets[begin] + _STRETCH, side="right")) - 1
+            found.append((begin, max(behind, begin + 1)))
+            begin = found[-1][1]
+        return found
+
+    def stretch(self, some: tuple[int, int]) -> Layout:
+        """The projection of some buckets."""
+        begin, end = some
+        rows, digits = (0, self.source.layout.rows), dict[str, Digit | ListDigit]()
+        if self.buckets is not None:
+            offsets = self.buckets.offsets[begin : end + 1]
+            rows = int(offsets[0]), int(offsets[-1])
+            digits[_TIME] = TimeDigit(np.arange(end - begin), offsets, end - begin)
+        digits.update(self.digits)
+        try:
+            found = self.source.grouped(digits, rows, self.projection.filters, self.partials, self.cancel)
+        except PartialOverflow as error:
+            raise overflow_of(self.schema, self.projection.metrics, error.partial) from None
+        codes = {
+            name: own
+            for chain in self.chains
+            for name, own in codes_of(chain, found.dimensions[chain.finest], self.source)
+        }
+        time = None
+        if self.buckets is not None and self.projection.level is not None:
+            bucket_of_row = found.dimensions[_TIME]
+            time = _index(self.projection.level, self.buckets.instants[begin:end], bucket_of_row, self.schema)
+        columns = {partial: _column(one, output) for partial, (one, output) in found.series.items()}
+        return Layout(found.rows, time, {name: codes[name] for name in self.projection.dimensions}, columns)
+
+
+def _index(level: str, instants: np.ndarray, bucket_of_row: np.ndarray, schema: Schema) -> TimeIndex:
+    rows = np.bincount(bucket_of_row, minlength=len(instants))
     # A filter may have left nothing of a bucket.
     filled = rows > 0
     offsets = np.concatenate(([0], np.cumsum(rows[filled]))).astype(np.int64)
-    return TimeIndex(buckets.instants[filled], offsets, level, schema.zone)
+    return TimeIndex(instants[filled], offsets, level, schema.zone)
 
 
 def _column(series: Series, output: pa.DataType) -> Column:
