@@ -14,7 +14,7 @@ A whole number waits in as few bits as it needs, and gets its width at the end, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,8 +66,8 @@ def joined(stretches: Iterable[Layout]) -> Layout:
     return layout_of(growing.frame, {name: growing.whole(name) for name in growing.names})
 
 
-def layout_of(frame: Frame, arrays: Mapping[str, np.ndarray]) -> Layout:
-    """The layout that arrays with these names make."""
+def layout_of(frame: Frame, arrays: Mapping[str, np.ndarray], mapped: object | None = None) -> Layout:
+    """The layout that arrays with these names make, which are views of `mapped` where that is something."""
     time = None if frame.level is None else TimeIndex(arrays["instants"], arrays[_OFFSETS], frame.level, frame.zone)
     columns = {}
     for place, (partial, kind) in enumerate(zip(frame.partials, frame.kinds, strict=True)):
@@ -76,7 +76,7 @@ def layout_of(frame: Frame, arrays: Mapping[str, np.ndarray]) -> Layout:
             found[0], found[1], kind.type, kind.low, kind.high, kind.members, found[2], found[3], kind.shown
         )
     codes = {name: arrays[f"codes {place}"] for place, name in enumerate(frame.dimensions)}
-    return Layout(frame.rows, time, codes, columns)
+    return Layout(frame.rows, time, codes, columns, mapped=mapped)
 
 
 @dataclass(slots=True)
@@ -198,10 +198,3 @@ def _narrowed(column: Column) -> np.ndarray:
         if bounds.min <= column.low and column.high <= bounds.max:
             return column.values.astype(kind)
     return column.values
-
-
-def names_of(frame: Frame) -> Sequence[str]:
-    """The arrays that every layout with this frame has."""
-    names = [] if frame.level is None else ["instants", _OFFSETS]
-    names += [f"codes {place}" for place in range(len(frame.dimensions))]
-    return [*names, *(f"{_VALUES} {place}" for place in range(len(frame.partials)))]

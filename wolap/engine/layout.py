@@ -39,13 +39,14 @@ class Dictionaries:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Rows sorted by time, as columns."""
+    """Rows sorted by time, as columns. `mapped` is what all of them are views of, where they are in a file."""
 
     rows: int
     time: TimeIndex | None
     codes: Mapping[str, Codes]
     columns: Mapping[Partial, Column]
     lists: Mapping[str, Column] = field(default_factory=dict)
+    mapped: object | None = None
 
     @property
     def bytes(self) -> int:
