@@ -143,11 +143,9 @@ def map_layout(
         name = quote(foot["projection"])
         raise StorageError(f"{path}: holds a projection {name} that is declared otherwise; build it again")
     for name, cardinality in foot["members"].items():
-        if members[name].cardinality != cardinality:
-            found_text = (
-                f"was made where {name} had {cardinality:,} members, and here are {members[name].cardinality:,}"
-            )
-            raise StorageError(f"{path}: {found_text}; build it from these facts")
+        if (present := members[name].cardinality) != cardinality:
+            text = f"was made of other facts: {name} had {cardinality:,} members, not {present:,}"
+            raise StorageError(f"{path}: {text}; build it again")
     if check:
         _check(path, whole, foot["arrays"])
     arrays = {name: _array(whole, one) for name, one in foot["arrays"].items()}
