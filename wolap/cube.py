@@ -347,7 +347,7 @@ class Cube:
             layout = joined(stretches)
         else:
             members, zone = snapshot.dictionaries.members, self.schema.zone
-            path = write_layout(folder, projection, stretches, members)
+            path = write_layout(folder, projection, stretches, members, threads)
             layout = map_layout(path, projection, members, zone, check=False)
             release(finer.layout)
         built = replace(projection, statistics=self._alike(layout.statistics(refreshed)))

@@ -247,15 +247,15 @@ def _ordered(scan: Scan, wanted: Wanted) -> Groups:
                 valid = None
             halves = Halves.split(widened(values)) if in_two else (values,)
             series += [Series(half, valid) for half in halves]
-        part = merge([Groups(keys, tuple(series))], functions)
+        part = merge([Groups(keys, tuple(series))], functions, fits=True)
         parts.append(part)
         waiting += len(part.keys)
         if len(parts) > 1 and waiting > 4 * max(LARGE_BLOCK, len(parts[0].keys)):
-            parts, waiting = [merge(parts, functions)], 0
+            parts, waiting = [merge(parts, functions, fits=True)], 0
     if not parts:
         empty = [Series(np.zeros(0, np.float64 if column.is_float else np.int64)) for _, column in wanted]
         return Groups(_NO_KEYS, tuple(empty))
-    found = parts[0] if len(parts) == 1 else merge(parts, functions)
+    found = parts[0] if len(parts) == 1 else merge(parts, functions, fits=True)
     whole = iter(found.series)
     joined = []
     for (partial, _), in_two in zip(wanted, splits, strict=True):

@@ -36,7 +36,7 @@ __all__ = ["roll_up"]
 # The digit of time, which no dimension is called.
 _TIME = ""
 # Rows of a stretch, where a bucket has no more.
-_STRETCH = 1 << 17
+_STRETCH = 1 << 16
 
 
 def roll_up(

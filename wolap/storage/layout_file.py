@@ -19,8 +19,9 @@ import json
 import mmap
 import struct
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
@@ -53,9 +54,13 @@ def file_name(projection: Projection) -> str:
 
 
 def write_layout(
-    folder: Path, projection: Projection, stretches: Iterable[Layout], members: Mapping[str, Members]
+    folder: Path,
+    projection: Projection,
+    stretches: Iterable[Layout],
+    members: Mapping[str, Members],
+    threads: int = 1,
 ) -> Path:
-    """Writes the stretches of a projection as they come, and gives the path of the file.
+    """Writes the stretches of a projection as they come, and gives the path of the file. `threads` share the writing.
 
     Raises OSError, and whatever making the stretches raises; then the folder is as it was.
     """
@@ -67,47 +72,58 @@ def write_layout(
         for stretch in stretches:
             growing.add(stretch)
         try:
-            with growing_file.open("xb") as file:
-                _write(file, projection, growing, {name: members[name].cardinality for name in projection.dimensions})
+            _write(growing_file, projection, growing, members, threads)
             growing_file.replace(path)
         finally:
             growing_file.unlink(missing_ok=True)
     return path
 
 
-def _write(file: BinaryIO, projection: Projection, growing: Growing, members: Mapping[str, int]) -> None:
+def _write(path: Path, projection: Projection, growing: Growing, members: Mapping[str, Members], threads: int) -> None:
     frame = growing.frame
-    file.write(_HEAD.pack(_MAGIC, VERSION))
-    arrays: dict[str, dict[str, Any]] = {}
-    for name in growing.names:
-        dtype = growing.dtype(name, narrow=frame.rows >= _NARROW_ROWS)
-        arrays[name] = _write_array(file, dtype, growing.parts(name, dtype))
+    wanted = {name: growing.dtype(name, narrow=frame.rows >= _NARROW_ROWS) for name in growing.names}
+    arrays = {name: (growing.length(name), growing.parts(name, dtype)) for name, dtype in wanted.items()}
     for place, kind in enumerate(frame.kinds):
         if kind.shown is not None:
-            arrays[f"shown {place}"] = _write_array(file, kind.shown.dtype, [kind.shown])
-    foot = {
-        "projection": projection.name,
-        "members": members,
-        "rows": frame.rows,
-        "level": frame.level,
-        "partials": [str(partial) for partial in frame.partials],
-        "kinds": [_kind_out(kind) for kind in frame.kinds],
-        "arrays": arrays,
-    }
-    text = json.dumps(foot).encode()
-    file.write(text)
-    file.write(_TAIL.pack(len(text), crc32(text), _MAGIC))
+            name = f"shown {place}"
+            wanted[name], arrays[name] = kind.shown.dtype, (len(kind.shown), iter([kind.shown]))
+    begins, end = {}, _HEAD.size
+    for name, (length, _) in arrays.items():
+        begins[name] = end + -end % _ALIGNED
+        end = begins[name] + length * wanted[name].itemsize
+    with path.open("xb") as file, ThreadPoolExecutor(threads) as pool:
+        checksums = (pool.map if threads > 1 else map)(
+            lambda name: _write_array(path, begins[name], arrays[name][1]), arrays
+        )
+        foot = {
+            "projection": projection.name,
+            "members": {name: members[name].cardinality for name in projection.dimensions},
+            "rows": frame.rows,
+            "level": frame.level,
+            "partials": [str(partial) for partial in frame.partials],
+            "kinds": [_kind_out(kind) for kind in frame.kinds],
+            "arrays": {
+                name: {"begin": begins[name], "length": arrays[name][0], "type": wanted[name].str, "checksum": checksum}
+                for name, checksum in zip(arrays, checksums, strict=True)
+            },
+        }
+        text = json.dumps(foot).encode()
+        file.write(_HEAD.pack(_MAGIC, VERSION))
+        file.seek(end)
+        file.write(text + _TAIL.pack(len(text), crc32(text), _MAGIC))
 
 
-def _write_array(file: BinaryIO, dtype: np.dtype[Any], parts: Iterable[np.ndarray]) -> dict[str, Any]:
-    file.write(bytes(-file.tell() % _ALIGNED))
-    begin, checksum = file.tell(), 0
-    for part in parts:
-        data = np.ascontiguousarray(part).view(np.uint8).data
-        checksum = crc32(data, checksum)
-        file.write(data)
-    length = (file.tell() - begin) // dtype.itemsize
-    return {"begin": begin, "length": length, "type": dtype.str, "checksum": checksum}
+def _write_array(path: Path, begin: int, parts: Iterable[np.ndarray]) -> int:
+    """Writes an array to its place, and gives its checksum."""
+    checksum = 0
+    with path.open("r+b", buffering=0) as file:
+        file.seek(begin)
+        for part in parts:
+            data = np.ascontiguousarray(part).view(np.uint8).data
+            checksum = crc32(data, checksum)
+            while len(data):
+                data = data[file.write(data) :]
+    return checksum
 
 
 def _kind_out(kind: Kind) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -25,8 +26,9 @@ class Spool:
 
     def __init__(self, folder: Path, most: int = _HELD) -> None:
         self._room = most
-        self._file = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+        self._file = TemporaryFile(dir=folder)  # noqa: SIM115
         self._length = 0
+        self._lock = Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -39,15 +41,16 @@ class Spool:
         if array.nbytes <= self._room:
             self._room -= array.nbytes
             return lambda: array
-        begin, dtype, length = self._length, array.dtype, len(array)
+        begin, dtype, size = self._length, array.dtype, array.nbytes
         data = np.ascontiguousarray(array).view(np.uint8).data
-        self._file.seek(begin)
-        while len(data):
-            data = data[self._file.write(data) :]
-        self._length += array.nbytes
+        with self._lock:
+            self._file.seek(begin)
+            self._file.write(data)
+        self._length += size
 
         def fetch() -> np.ndarray:
-            self._file.seek(begin)
-            return np.fromfile(self._file, dtype, length)
+            with self._lock:
+                self._file.seek(begin)
+                return np.frombuffer(self._file.read(size), dtype)
 
         return fetch
