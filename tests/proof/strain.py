@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from random import Random
 from types import ModuleType
 
-from wolap.engine import collection, explode, groups, joint, kernels, keys, layout, time_index
+from wolap.engine import collection, explode, groups, joint, kernels, keys, layout, materialize, time_index
 from wolap.planner import cost
+from wolap.storage import layout_file
 
 __all__ = ["strained"]
 
@@ -25,6 +26,9 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((kernels,), "DENSE_MOST", (0, 16)),
     ((kernels,), "_LONG_RUN", (1, 2)),
     ((groups,), "_RANKS_MOST", (0,)),
+    ((groups,), "_LONG_RUN", (1, 1 << 30)),
+    ((materialize,), "_STRETCH", (1, 40)),
+    ((layout_file,), "_NARROW_ROWS", (0,)),
     ((collection,), "_TABLE_BYTES_MOST", (0,)),
     ((keys,), "_MOST", (1 << 4, 1 << 12)),
     ((keys,), "_RANKED_BLOCK", (50, 500)),
