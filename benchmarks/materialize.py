@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.builds import projections_of
 from benchmarks.data import declaration, events, new_cube, rows
 from wolap import Cube, declare_projection
 
@@ -52,3 +56,22 @@ class Declared:
 
     def time_build(self) -> None:
         self.cube.materialize(*declaration().projections)
+
+
+class DayTree:
+    """The 79 paths of the tree of days, in memory and in files, by one thread and by two."""
+
+    params = (("memory", "files"), (1, 2))
+    param_names = ("where", "threads")
+
+    def setup(self, where: str, threads: int) -> None:
+        self.cube = new_cube(rows())
+        self.projections = projections_of(self.cube.schema, every=False)
+        self.folder = TemporaryDirectory()
+
+    def teardown(self, where: str, threads: int) -> None:
+        self.folder.cleanup()
+
+    def time_build(self, where: str, threads: int) -> None:
+        folder = Path(self.folder.name) if where == "files" else None
+        self.cube.materialize(*self.projections, folder=folder, threads=threads)

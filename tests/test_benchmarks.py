@@ -23,7 +23,7 @@ QUESTIONS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if p
 # Modules that others are built from.
 NO_QUESTION = {"data"}
 # What prints figures of its own.
-PROGRAMS = {"calibration"}
+PROGRAMS = {"builds", "calibration"}
 
 
 def found_in(question: str) -> list[tuple[str, type | None, str]]:
@@ -112,3 +112,14 @@ def test_report(capsys: pytest.CaptureFixture[str]):
     printed = capsys.readouterr().out
     for name in (*report.SHAPES, *report.QUESTIONS, "polars streaming", "duckdb"):
         assert name in printed
+
+
+def test_builds(capsys: pytest.CaptureFixture[str]):
+    """Every path of the tree of days, and what it was made from."""
+    import_module("benchmarks.builds").main(["--rows", ROWS])
+    *paths, total, peak = capsys.readouterr().out.splitlines()[1:]
+    assert len(paths) == 79
+    assert "79 paths of 3,000 events" in total
+    assert sum(int(line.split()[0].replace(",", "")) for line in paths) == int(total.split()[0].replace(",", ""))
+    assert sum("<- facts" in line for line in paths) < 20
+    assert "GiB" in peak

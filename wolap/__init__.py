@@ -11,6 +11,7 @@ from wolap.errors import (
     NoAnswer,
     QueryError,
     SchemaError,
+    StorageError,
     TooExpensive,
     WolapError,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "Result",
     "Schema",
     "SchemaError",
+    "StorageError",
     "Time",
     "TooExpensive",
     "Tree",

@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from threading import Event, Lock
 from typing import Protocol
 
 import pyarrow as pa
 
 from wolap.engine.execute import execute, execute_sketches
+from wolap.engine.growing import joined
 from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts, needed_columns
-from wolap.engine.materialize import materialize
+from wolap.engine.materialize import roll_up
 from wolap.engine.members import shares_of
 from wolap.engine.result import Result, decoded
 from wolap.engine.scan import Means
@@ -40,6 +42,7 @@ from wolap.planner.choose import every_plan, plan_query
 from wolap.planner.plan import Plan
 from wolap.planner.source import build_order, source_of
 from wolap.planner.workload import demands_of, path_queries
+from wolap.storage.layout_file import map_layout, release, write_layout
 
 __all__ = ["ArrowStream", "Cube", "Progress", "Result", "Snapshot"]
 
@@ -54,11 +57,12 @@ class ArrowStream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is: `done` of `total` projections, the last of which is `projection`."""
+    """How far a build is: `done` of `total` projections, the last of which is `projection`, made from `source`."""
 
     projection: Projection
     done: int
     total: int
+    source: Projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,13 +262,17 @@ class Cube:
         now: datetime | None = None,
         progress: Callable[[Progress], None] | None = None,
         cancel: Event | None = None,
+        folder: Path | None = None,
+        threads: int = 1,
     ) -> None:
         """Builds projections: those that are named, and without names all that are declared and not built.
 
         Each is made from the smallest that is built and fine enough, so finer ones are built first. `now` becomes
         their refresh time (that of what they are made from where it is not given). Each is there for queries as soon
-        as it is built. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits, and Cancelled;
-        what was built before then stays.
+        as it is built. With a `folder` each goes to a file there as it is made, and is asked where it lies; the file is
+        to stay as it is while the cube is in use. Without, it is in memory. `threads` is how many share the work.
+        Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits, OSError where a file cannot be
+        written, and Cancelled; what was built before then stays.
         """
         wanted = [self._declaration(one) for one in projections]
         self._declare_missing(wanted)
@@ -273,9 +281,9 @@ class Cube:
             [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
         )
         for done, projection in enumerate(waiting, 1):
-            built = self._build(projection, now, cancel)
+            built, source = self._build(projection, now, cancel, folder, threads)
             if progress is not None:
-                progress(Progress(built, done, len(waiting)))
+                progress(Progress(built, done, len(waiting), source))
 
     def answer(self, query: Query, principal: Principal = EVERYONE, *, cancel: Event | None = None) -> Result:
         """Answers a query from the cheapest projection that is right, or from the facts.
@@ -337,19 +345,30 @@ class Cube:
 
         return advise(catalog, demands_of(queries, catalog), budget, measure, afresh=afresh)
 
-    def _build(self, projection: Projection, now: datetime | None, cancel: Event | None) -> Projection:
+    def _build(
+        self, projection: Projection, now: datetime | None, cancel: Event | None, folder: Path | None, threads: int
+    ) -> tuple[Projection, Projection]:
+        """Builds a projection; gives it, and what it was made from."""
         snapshot = self._snapshot
         source = source_of(projection, snapshot.catalog.projections, snapshot.catalog.span)
         refreshed = now
         if refreshed is None and (statistics := source.statistics) is not None:
             refreshed = statistics.refreshed
-        layout = materialize(projection, self.schema, snapshot.sources[source.name], cancel)
+        finer = snapshot.sources[source.name]
+        stretches = roll_up(projection, self.schema, finer, cancel, threads)
+        if folder is None:
+            layout = joined(stretches)
+        else:
+            members, zone = snapshot.dictionaries.members, self.schema.zone
+            path = write_layout(folder, projection, stretches, members, threads)
+            layout = map_layout(path, projection, members, zone, check=False)
+            release(finer.layout)
         built = replace(projection, statistics=self._alike(statistics_of(layout, refreshed)))
         own = MemorySource(layout, snapshot.dictionaries, built.filters, self._means)
         with self._lock:
             replaced = tuple(built if one.name == built.name else one for one in self.projections)
             self._publish(replaced, {built.name: own})
-        return built
+        return built, source
 
     def _alike(self, statistics: Statistics) -> Statistics:
         """The same, with the very partitions of a projection that has equal ones: the planner sees at a glance that

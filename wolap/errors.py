@@ -9,6 +9,7 @@
     │   ├── NoAnswer             nothing that is stored can give it, and the facts may not be asked
     │   ├── TooExpensive         it would cost more than the caps allow
     │   └── MetricOverflow       the exact number does not fit 64 bits
+    ├── StorageError         the disk: a file of a stored cube is damaged, or not what was looked for
     └── Cancelled            nobody's: the caller asked to stop
 
 Anything else that is raised is a fault of ours. Nothing here knows of HTTP.
@@ -30,6 +31,7 @@ __all__ = [
     "Problem",
     "QueryError",
     "SchemaError",
+    "StorageError",
     "TooExpensive",
     "UnknownResource",
     "UnsupportedFormat",
@@ -112,6 +114,10 @@ class TooExpensive(QueryError):
 
 class MetricOverflow(QueryError):
     """The exact value of a metric does not fit a 64-bit integer."""
+
+
+class StorageError(WolapError):
+    """A file of a stored cube cannot be used: it is damaged, of another version, or of another cube."""
 
 
 class Cancelled(WolapError):

@@ -94,13 +94,18 @@ def make(random: Random, names: str | None, filtered: bool) -> Facts:
         codes.append(tuple(own))
     kept = [random.random() < 0.6 or not filtered for _ in range(rows)]
     predicates = (Predicate(np.array(kept, np.uint8), np.array([False, True])),) if filtered else ()
+    ranges = None
+    if rows and random.random() < 0.3:
+        edges = sorted({random.randint(0, rows) for _ in range(2 * random.randint(1, 6))})
+        ranges = np.array(edges[: len(edges) // 2 * 2], np.int64).reshape(-1, 2)
+        kept = [one and any(low <= row < high for low, high in ranges.tolist()) for row, one in enumerate(kept)]
     members = random.choice((0, 1, 5, 100, 255, 256, 70_000))
     # What is behind the last member is none, and so would be what is further behind.
     items = [random.randrange(members + random.choice((1, 1, 2))) for _ in range(rows)]
     # A type may have no room for what is none, or be wider than it has to be.
     kind = np.min_scalar_type(max([random.choice((0, members + 1)), *items]))
     column = Column(np.array(items, random.choice((kind, kind, np.int64))), None, COUNT, members=members)
-    return Facts(codes, kept, items, members, Scan(0, rows, pack(digits, 0, rows), predicates), column)
+    return Facts(codes, kept, items, members, Scan(0, rows, pack(digits, 0, rows), predicates, ranges=ranges), column)
 
 
 def named(scan: Scan, found: np.ndarray) -> list[tuple[int, ...]]:

@@ -14,6 +14,7 @@ from hypothesis.strategies import DataObject
 
 from wolap import Cancelled, Cube, Dimension, MetricOverflow, Query, Schema, Time, Tree, mean, ratio, total
 from wolap.engine import distinct, kernels, words
+from wolap.engine import groups as engine_groups
 from wolap.engine import scan as scan_module
 from wolap.engine.columns import COUNT, Column
 from wolap.engine.distinct import count_distinct
@@ -274,3 +275,36 @@ def test_the_error_names_the_metric_that_overflows(path: str, metric: str) -> No
         cube.answer(Query(path, metrics=metric))
     with pytest.raises(MetricOverflow, match=r"^plays \(sum plays\)"):
         cube.materialize(path)
+
+
+@given(st.data())
+def test_merging_is_what_adding_up_one_by_one_gives(data: DataObject) -> None:
+    """Runs long and short, keys in order or not and wide or not, numbers narrow or not, of one part or several."""
+    keys = st.sampled_from([0, 1, 2, 3, 4, 5, 6, 1 << 30, (1 << 61) + 1, (1 << 62) - 1])
+    rows = data.draw(st.lists(st.tuples(keys, st.none() | st.integers(-128, 127)), max_size=60))
+    if data.draw(st.booleans()):
+        rows.sort(key=lambda row: row[0])
+    narrow = data.draw(st.sampled_from([np.int8, np.int16, np.int32, np.int64]))
+    cut = data.draw(st.integers(0, len(rows)))
+    parts = [_rows_as_groups(some, narrow) for some in ((rows[:cut], rows[cut:]) if cut else (rows,))]
+    functions = [Partial("sum", "n"), Partial("min", "n"), Partial("max", "n"), Partial("count", "n")]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(engine_groups, "_LONG_RUN", data.draw(st.sampled_from([1, 16])))
+        found = merge(parts, functions, fits=data.draw(st.booleans()))
+    expected: dict[int, list[int | None]] = {}
+    for key, value in rows:
+        expected.setdefault(key, []).append(value)
+    assert found.keys.tolist() == sorted(expected)
+    assert {one.values.dtype for one in found.series} == {np.dtype(np.int64)}
+    for place, key in enumerate(found.keys.tolist()):
+        known = [value for value in expected[key] if value is not None]
+        values = [one.values[place] if one.valid is None or one.valid[place] else None for one in found.series]
+        assert values[3] == len(known)
+        assert values[:3] == ([sum(known), min(known), max(known)] if known else [None] * 3)
+
+
+def _rows_as_groups(rows: list[tuple[int, int | None]], narrow: type[np.signedinteger]) -> Groups:
+    values = np.array([value or 0 for _, value in rows], narrow)
+    valid = np.array([value is not None for _, value in rows], bool)
+    one = Series(values, None if valid.all() else valid)
+    return Groups(np.array([key for key, _ in rows], np.intp), (one, one, one, Series(valid.astype(np.int8))))

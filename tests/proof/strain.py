@@ -21,6 +21,7 @@ from wolap.engine import (
     kernels,
     keys,
     layout,
+    materialize,
     moments,
     parts,
     scan,
@@ -31,6 +32,7 @@ from wolap.engine import (
     zones,
 )
 from wolap.planner import cost
+from wolap.storage import layout_file
 
 __all__ = ["strained"]
 
@@ -53,6 +55,9 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((scan,), "_LONG_MASK", (1,)),
     ((keys,), "_FEW_RUNS", (0, 2)),
     ((groups,), "_RANKS_MOST", (0,)),
+    ((groups,), "_LONG_RUN", (1, 1 << 30)),
+    ((materialize,), "_STRETCH", (1, 40)),
+    ((layout_file,), "_NARROW_ROWS", (0,)),
     ((collection,), "_TABLE_BYTES_MOST", (0,)),
     ((distinct,), "_MARKS_ALWAYS", (0,)),
     ((distinct,), "_MARKS_PER_ROW", (0,)),

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -323,12 +325,16 @@ def _build(random: Random, cube: Cube, alphabets: dict[str, list[Any]], clocks: 
     chosen = [one for one in wanted if random.random() < 0.9]
     at_once = random.random() < 0.5
     for some in [chosen] if at_once else [[one] for one in chosen]:
-        try:
-            if some:
-                cube.materialize(*some)
-        except MetricOverflow:
-            # What does not fit is not stored, and so asked of the facts.
-            continue
+        # What is mapped stays when its file goes.
+        with TemporaryDirectory() as folder:
+            stored = Path(folder) if random.random() < 0.3 else None
+            threads = random.choice((1, 1, 2))
+            try:
+                if some:
+                    cube.materialize(*some, folder=stored, threads=threads)
+            except MetricOverflow:
+                # What does not fit is not stored, and so asked of the facts.
+                continue
 
 
 def _age(random: Random, cube: Cube) -> None:

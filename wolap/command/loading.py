@@ -131,7 +131,9 @@ def building(total: int) -> Iterator[Callable[[cubes.Progress], None]]:
         task = bar.add_task("", total=total)
 
         def advance(step: cubes.Progress) -> None:
-            bar.update(task, completed=step.done, description=step.projection.name[:40])
+            made, source = step.projection.statistics, step.source.statistics
+            sizes = f"{made.rows:,} groups of {source.rows:,} rows" if made and source else ""
+            bar.update(task, completed=step.done, description=f"{sizes} · {step.projection.name[:40]}")
 
         yield advance
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from wolap.errors import Problem, SchemaError, quote
 from wolap.model.aggregate import Partial
 
-__all__ = ["COUNT", "Column", "Values", "from_int64", "is_clock", "read_numbers"]
+__all__ = ["COUNT", "Column", "Values", "from_int64", "is_clock", "read_numbers", "widened"]
 
 Values = np.ndarray
 COUNT = pa.int64()
@@ -26,6 +26,7 @@ COUNT = pa.int64()
 class Column:
     """One partial of a layout, a value for each row.
 
+    Whole numbers that are read from a file may be narrower than 64 bits there; who reads them widens a block at a time.
     `values` None stands for a 1 in every row. `valid` None means no nulls; where it is False the value is 0 and
     counts as none. `type` is the Arrow type of what comes out. `low` and `high` bound whole numbers.
 
@@ -54,6 +55,11 @@ class Column:
         """Bytes in memory."""
         parts = (self.values, self.valid, self.offsets, self.counts)
         return sum(part.nbytes for part in parts if part is not None)
+
+
+def widened(values: Values) -> Values:
+    """Numbers in 64 bits, in which all is computed."""
+    return values if values.dtype.itemsize == 8 else values.astype(np.int64)
 
 
 def is_clock(kept: pa.DataType) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wolap.engine import loops
-from wolap.engine.columns import Values
+from wolap.engine.columns import Values, widened
 from wolap.engine.keys import CodeDigit, MomentDigit, TimeDigit
 from wolap.engine.scan import Scan
 from wolap.engine.terms import UFUNCS, Term
@@ -49,7 +49,7 @@ def fits(scan: Scan, terms: Sequence[Term]) -> bool:
 
 
 def _is_plain(values: np.ndarray | None) -> bool:
-    return values is None or (values.itemsize == 8 and values.flags.c_contiguous and values.flags.aligned)
+    return values is None or (values.flags.c_contiguous and values.flags.aligned)
 
 
 def add_up(scan: Scan, terms: Sequence[Term], block: int) -> list[Values]:
@@ -93,7 +93,8 @@ def _dense(scan: Scan, terms: Sequence[Term], block: int) -> Values:
         if term.start:
             dense[:, place].view(term.type)[:] = term.start
     in_place = [digit for digit in scan.keys.digits if not isinstance(digit, MomentDigit)]
-    if scan.is_filtered or len(in_place) < len(scan.keys.digits):
+    are_wide = all(term.values is None or term.values.itemsize == 8 for term in terms)
+    if scan.is_filtered or len(in_place) < len(scan.keys.digits) or not are_wide:
         for start, stop, chosen in scan.blocks(block):
             digits = [CodeDigit(digit.codes(start, stop, chosen), digit.size) for digit in scan.keys.digits]
             rows = stop - start if chosen is None else len(chosen)
@@ -110,7 +111,7 @@ def _fetched(term: Term, start: int, stop: int, chosen: np.ndarray | None) -> Te
     values, valid = (None if one is None else one[start:stop] for one in (term.values, term.valid))
     if chosen is not None:
         values, valid = (None if one is None else one.take(chosen) for one in (values, valid))
-    return replace(term, values=values, valid=valid)
+    return replace(term, values=None if values is None else widened(values), valid=valid)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.columns import Column, Values
+from wolap.engine.columns import Column, Values, widened
 from wolap.engine.groups import MERGES, Places
 from wolap.engine.terms import may_overflow
 from wolap.model.aggregate import JOINT, Partial
@@ -64,7 +64,8 @@ class Summand(NamedTuple):
         if may_overflow(partial, column, rows):
             return None
         ufunc, start, float_start = MERGES[partial.function]
-        return cls(number, column.values, ufunc, float_start if column.is_float else start, column.type)
+        values = None if column.values is None else widened(column.values)
+        return cls(number, values, ufunc, float_start if column.is_float else start, column.type)
 
     def reduced(self, values: Values, begins: np.ndarray) -> np.ndarray:
         """A value for each stretch of values."""

@@ -28,7 +28,7 @@ from warnings import warn
 
 import numpy as np
 
-from wolap.engine.columns import Column, Values
+from wolap.engine.columns import Column, Values, widened
 from wolap.engine.groups import COUNTS, MERGES, Groups, Halves, Series, merge
 from wolap.engine.keys import TimeDigit
 from wolap.engine.scan import Scan
@@ -61,7 +61,15 @@ Kernel = Callable[[Scan, Wanted], Groups]
 def block_of(
     column: Column | Term, start: int, stop: int, chosen: np.ndarray | None
 ) -> tuple[Values | None, np.ndarray | None]:
-    """The values and the validity of the chosen rows of a block."""
+    """The values, in 64 bits, and the validity of the chosen rows of a block."""
+    values, valid = _stored_block(column, start, stop, chosen)
+    return None if values is None else widened(values), valid
+
+
+def _stored_block(
+    column: Column | Term, start: int, stop: int, chosen: np.ndarray | None
+) -> tuple[Values | None, np.ndarray | None]:
+    """The same, values as narrow as they are stored."""
     values = None if column.values is None else column.values[start:stop]
     valid = None if column.valid is None else column.valid[start:stop]
     if chosen is not None:
@@ -205,20 +213,21 @@ def _ordered(scan: Scan, wanted: Wanted) -> Groups:
         keys = scan.keys.build(start, stop, chosen)
         series = []
         for (_, column), in_two in zip(wanted, splits, strict=True):
-            values, valid = block_of(column, start, stop, chosen)
+            values, valid = _stored_block(column, start, stop, chosen)
             if values is None:
-                values = np.ones(len(keys), np.int64) if valid is None else valid.astype(np.int64)
+                values = np.ones(len(keys), np.int8) if valid is None else valid.astype(np.int8)
                 valid = None
-            series += [Series(half, valid) for half in Halves.split(values)] if in_two else [Series(values, valid)]
-        part = merge([Groups(keys, tuple(series))], functions)
+            halves = Halves.split(widened(values)) if in_two else (values,)
+            series += [Series(half, valid) for half in halves]
+        part = merge([Groups(keys, tuple(series))], functions, fits=True)
         parts.append(part)
         waiting += len(part.keys)
         if len(parts) > 1 and waiting > 4 * max(LARGE_BLOCK, len(parts[0].keys)):
-            parts, waiting = [merge(parts, functions)], 0
+            parts, waiting = [merge(parts, functions, fits=True)], 0
     if not parts:
         empty = [Series(np.zeros(0, np.float64 if column.is_float else np.int64)) for _, column in wanted]
         return Groups(_NO_KEYS, tuple(empty))
-    found = parts[0] if len(parts) == 1 else merge(parts, functions)
+    found = parts[0] if len(parts) == 1 else merge(parts, functions, fits=True)
     whole = iter(found.series)
     joined = []
     for (partial, _), in_two in zip(wanted, splits, strict=True):

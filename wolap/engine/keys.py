@@ -169,8 +169,10 @@ class Keys:
         """The codes that keys were packed from, one array for each digit."""
         found: list[np.ndarray] = []
         for digit in reversed(self.digits if self.ranked is not None else self.digits[1:]):
-            keys, codes = np.divmod(keys, digit.size)
-            found.append(codes)
+            # Dividing by one number is several times as fast without the rest.
+            rest = keys // digit.size
+            found.append(keys - rest * digit.size)
+            keys = rest
         if self.ranked is not None:
             combinations, leading = self.ranked
             return [*leading.split(combinations[keys]), *reversed(found)]

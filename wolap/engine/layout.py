@@ -82,7 +82,10 @@ class Moments:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Rows sorted by time, and by the dimensions in `order` within each bucket of its index, as columns."""
+    """Rows sorted by time, and by the dimensions in `order` within each bucket of its index, as columns.
+
+    `mapped` is what all of them are views of, where they are in a file.
+    """
 
     rows: int
     time: TimeIndex | None
@@ -91,6 +94,7 @@ class Layout:
     lists: Mapping[str, Column] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     moments: Moments | None = None
+    mapped: object | None = None
     # By depth and partition (`engine/zones.py`), worked out when they are first asked for.
     known_runs: dict[tuple[int, str | None], Runs | None] = field(default_factory=dict, init=False, repr=False)
 

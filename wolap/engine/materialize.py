@@ -3,59 +3,128 @@
 It is the same roll-up that answers a query, but keyed by time bucket instead of by calendar parts, so that intervals
 can later be cut at every bucket, and a local hour that occurs twice stays two rows. Buckets follow the clock of the
 projection; of each the first instant with facts is kept, whose calendar parts the clock of the cube tells.
+
+Rows are sorted by time, so those of some buckets lie together, and no other stretch of rows has a part in them. Hence
+a projection is rolled up a stretch at a time: what a stretch reads fits a processor's cache, what comes out is never
+merged again, stretches may be rolled up side by side, and each goes to memory or to disk as it comes.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
 import numpy as np
 
+from wolap.engine.chains import chains_of, codes_of, digit_of
 from wolap.engine.execute import overflow_of
 from wolap.engine.explode import ListDigit
 from wolap.engine.groups import PartialOverflow
 from wolap.engine.keys import Digit
-from wolap.engine.layout import Layout, column_of
-from wolap.engine.moments import digit_of_buckets
+from wolap.engine.layout import Layout, Moments, column_of
+from wolap.engine.moments import buckets_of, digit_of_buckets
 from wolap.engine.source import MemorySource
 from wolap.engine.time_index import Buckets, TimeIndex
 from wolap.model.projection import Projection
 from wolap.model.schema import Schema
 
-__all__ = ["materialize"]
+__all__ = ["roll_up"]
 
 # The digit of time, which no dimension is called.
 _TIME = ""
+# Rows of a stretch, where a bucket has no more.
+_STRETCH = 1 << 16
 
 
-def materialize(projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None = None) -> Layout:
-    """The layout of a projection, rolled up from a source whose grain is at least as fine.
+def roll_up(
+    projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None = None, threads: int = 1
+) -> Iterator[Layout]:
+    """The stretches of a projection in the order of time, rolled up from a source whose grain is at least as fine.
 
-    Raises MetricOverflow, naming the metric, where a stored sum would not fit 64 bits, and Cancelled.
+    There is at least one, though it be empty. With more than one of the `threads` that many stretches are rolled up at
+    the same time. Raises MetricOverflow, naming the metric, where a stored sum would not fit 64 bits, and Cancelled.
     """
-    layout = source.layout
-    digits: dict[str, Digit | ListDigit] = {}
-    buckets: Buckets | None = None
-    if projection.level is not None and layout.time is not None:
-        digits[_TIME], buckets = digit_of_buckets(layout, projection.level, projection.zone)
-    digits.update((name, source.digit_of(name)) for name in projection.dimensions)
-    partials = sorted(projection.partials, key=str)
-    try:
-        found = source.grouped(digits, (0, layout.rows), projection.filters, partials, cancel)
-    except PartialOverflow as error:
-        raise overflow_of(schema, projection.metrics, error.partial) from None
-    time = None
-    if buckets is not None and projection.level is not None:
-        time = _index(projection.level, buckets, found.dimensions[_TIME], schema)
-    members = source.dictionaries.members
-    codes = {name: found.dimensions[name].astype(members[name].codes_type) for name in projection.dimensions}
-    columns = {partial: column_of(one, output) for partial, (one, output) in found.series.items()}
-    return Layout(found.rows, time, codes, columns, order=projection.dimensions)
+    build = _Build(projection, schema, source, cancel)
+    stretches = build.stretches()
+    if threads < 2 or len(stretches) < 2:
+        yield from map(build.stretch, stretches)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Layout]] = deque()
+        try:
+            for one in stretches:
+                waiting.append(pool.submit(build.stretch, one))
+                # One more than there are threads, so that none waits for who reads.
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
-def _index(level: str, buckets: Buckets, bucket_of_row: np.ndarray, schema: Schema) -> TimeIndex:
-    rows = np.bincount(bucket_of_row, minlength=len(buckets.instants))
+class _Build:
+    """What all stretches of a projection have in common."""
+
+    def __init__(self, projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None) -> None:
+        self.projection, self.schema, self.source, self.cancel = projection, schema, source, cancel
+        self.buckets: Buckets | None = None
+        self.moments: Moments | None = None
+        if projection.level is not None and source.layout.time is not None:
+            self.buckets, self.moments = buckets_of(source.layout, projection.level, projection.zone)
+        self.chains = chains_of(projection.dimensions, source)
+        self.digits = {chain.finest: digit_of(chain, source) for chain in self.chains}
+        self.partials = sorted(projection.partials, key=str)
+
+    def stretches(self) -> Sequence[tuple[int, int, int, int]]:
+        """Ranges of buckets with the ranges of rows that have them and no others; of no bucket where there is no
+        time."""
+        if self.buckets is None or len(self.buckets.instants) == 0:
+            return [(0, 0, 0, self.source.layout.rows)]
+        # Where a bucket and its rows begin: of facts that are clustered where a partition does so too.
+        numbers, rows = np.arange(len(self.buckets.offsets)), self.buckets.offsets
+        if self.moments is not None:
+            begins = np.isin(self.moments.firsts, self.buckets.offsets)
+            numbers = np.searchsorted(self.buckets.offsets, self.moments.firsts[begins])
+            rows = self.moments.offsets[begins]
+        found, first = [], 0
+        while first < len(rows) - 1:
+            last = max(int(np.searchsorted(rows, rows[first] + _STRETCH, side="right")) - 1, first + 1)
+            found.append((int(numbers[first]), int(numbers[last]), int(rows[first]), int(rows[last])))
+            first = last
+        return found
+
+    def stretch(self, some: tuple[int, int, int, int]) -> Layout:
+        """The projection of some buckets, which these rows have."""
+        begin, end, *rows = some
+        digits = dict[str, Digit | ListDigit]()
+        if self.buckets is not None:
+            digits[_TIME] = digit_of_buckets(self.buckets, self.moments, begin, end)
+        digits.update(self.digits)
+        try:
+            found = self.source.grouped(digits, (rows[0], rows[1]), self.projection.filters, self.partials, self.cancel)
+        except PartialOverflow as error:
+            raise overflow_of(self.schema, self.projection.metrics, error.partial) from None
+        codes = {
+            name: own
+            for chain in self.chains
+            for name, own in codes_of(chain, found.dimensions[chain.finest], self.source)
+        }
+        time = None
+        if self.buckets is not None and self.projection.level is not None:
+            bucket_of_row = found.dimensions[_TIME]
+            time = _index(self.projection.level, self.buckets.instants[begin:end], bucket_of_row, self.schema)
+        columns = {partial: column_of(one, output) for partial, (one, output) in found.series.items()}
+        names = self.projection.dimensions
+        return Layout(found.rows, time, {name: codes[name] for name in names}, columns, order=names)
+
+
+def _index(level: str, instants: np.ndarray, bucket_of_row: np.ndarray, schema: Schema) -> TimeIndex:
+    rows = np.bincount(bucket_of_row, minlength=len(instants))
     # A filter may have left nothing of a bucket.
     filled = rows > 0
     offsets = np.concatenate(([0], np.cumsum(rows[filled]))).astype(np.int64)
-    return TimeIndex(buckets.instants[filled], offsets, level, schema.zone)
+    return TimeIndex(instants[filled], offsets, level, schema.zone)

@@ -23,7 +23,7 @@ from wolap.model.interval import Interval
 from wolap.model.level import INSTANT, nests
 from wolap.model.zone import Zone
 
-__all__ = ["Within", "cluster", "cuts_of", "digit_of_buckets", "reorder", "spread"]
+__all__ = ["Within", "buckets_of", "cluster", "cuts_of", "digit_of_buckets", "reorder", "spread"]
 
 # A partition has so many rows on average, or is of the coarsest of these levels.
 _PARTITION_ROWS = 1 << 14
@@ -74,15 +74,21 @@ def spread(digit: TimeDigit, moments: Moments, low: int, high: int) -> MomentDig
     return MomentDigit(moments, digit.codes(low, high, None), low, digit.size, digit.base)
 
 
-def digit_of_buckets(layout: Layout, level: str, zone: Zone) -> tuple[TimeDigit | MomentDigit, Buckets]:
-    """All buckets of a level on some clock, of a layout with time, by their numbers."""
+def buckets_of(layout: Layout, level: str, zone: Zone) -> tuple[Buckets, Moments | None]:
+    """All buckets of a level on some clock, of a layout with time: of its rows, or of the moments where its partitions
+    are too coarse to tell."""
     time, moments = layout.time, layout.moments
     assert time is not None
     if moments is not None and nests(time.level, level) and zone == time.zone:
         moments = None
-    buckets = (time if moments is None else moments.index).buckets(level, zone)
-    digit = TimeDigit(np.arange(len(buckets.instants)), buckets.offsets, len(buckets.instants))
-    return digit if moments is None else spread(digit, moments, 0, moments.index.rows), buckets
+    return (time if moments is None else moments.index).buckets(level, zone), moments
+
+
+def digit_of_buckets(buckets: Buckets, moments: Moments | None, begin: int, end: int) -> TimeDigit | MomentDigit:
+    """The buckets from `begin` to before `end` as a digit of the rows that have them, by their numbers from 0 on."""
+    offsets = buckets.offsets[begin : end + 1]
+    digit = TimeDigit(np.arange(end - begin), offsets, end - begin)
+    return digit if moments is None else spread(digit, moments, int(offsets[0]), int(offsets[-1]))
 
 
 def cluster(

@@ -54,7 +54,7 @@ class Part:
     def scans(self, scan: Scan) -> Iterator[Scan]:
         """The scan of each range."""
         for start, stop in self.ranges:
-            yield replace(scan, start=start, stop=stop)
+            yield scan.between(start, stop)
 
     def numbers(self, start: int, stop: int, chosen: np.ndarray | None, kind: type[np.integer]) -> np.ndarray:
         """The number of the group of each chosen row of a block."""

@@ -137,14 +137,16 @@ class Scan:
         numbers = [self.rows * part // count for part in range(1, count)]
         if self.ranges is None:
             edges = [self.start, *(self.start + number for number in numbers), self.stop]
-            return [replace(self, start=start, stop=stop) for start, stop in pairwise(edges)]
-        ends = np.cumsum(self.ranges[:, 1] - self.ranges[:, 0])
-        found = np.searchsorted(ends, numbers, side="right")
-        edges = [self.start, *(self.ranges[found, 1] - (ends[found] - numbers)).tolist(), self.stop]
-        return [
-            replace(self, start=start, stop=stop, ranges=ranges_within(self.ranges, start, stop))
-            for start, stop in pairwise(edges)
-        ]
+        else:
+            ends = np.cumsum(self.ranges[:, 1] - self.ranges[:, 0])
+            found = np.searchsorted(ends, numbers, side="right")
+            edges = [self.start, *(self.ranges[found, 1] - (ends[found] - numbers)).tolist(), self.stop]
+        return [self.between(start, stop) for start, stop in pairwise(edges)]
+
+    def between(self, start: int, stop: int) -> Scan:
+        """The scan of those of its rows that are from `start` to `stop`."""
+        ranges = None if self.ranges is None else ranges_within(self.ranges, start, stop)
+        return replace(self, start=start, stop=stop, ranges=ranges)
 
     def heed(self) -> None:
         """Raises Cancelled when told to stop; to be called once a block."""

@@ -31,7 +31,7 @@ from wolap.engine.groups import COUNTS
 from wolap.engine.keys import Digit, TimeDigit
 from wolap.engine.layout import Dictionaries, Layout, partition_level
 from wolap.engine.lists import longest_of
-from wolap.engine.moments import digit_of_buckets
+from wolap.engine.moments import buckets_of, digit_of_buckets
 from wolap.errors import Cancelled
 from wolap.model.aggregate import COLLECTIONS, Partial
 from wolap.model.level import nests
@@ -182,7 +182,8 @@ def _lie(layout: Layout, level: str | None) -> tuple[Digit, np.ndarray]:
         offsets = np.asarray((0, layout.rows))
         return TimeDigit(np.zeros(1, np.intp), offsets, 1), offsets
     assert layout.time is not None
-    digit, buckets = digit_of_buckets(layout, level, layout.time.zone)
+    buckets, moments = buckets_of(layout, level, layout.time.zone)
+    digit = digit_of_buckets(buckets, moments, 0, len(buckets.instants))
     return digit, buckets.offsets if layout.moments is None or isinstance(digit, TimeDigit) else layout.moments.offsets
 
 

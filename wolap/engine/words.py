@@ -22,7 +22,7 @@ from typing import Protocol
 
 import numpy as np
 
-from wolap.engine.columns import Values
+from wolap.engine.columns import Values, widened
 from wolap.engine.terms import SUMS, UFUNCS, Term
 
 __all__ = ["Block", "Running", "running"]
@@ -47,6 +47,10 @@ class Block:
         """The rows of a column."""
         part = column[self.start : self.stop]
         return part if self.chosen is None else part.take(self.chosen)
+
+    def numbers(self, column: Values) -> Values:
+        """The numbers of the rows, in 64 bits."""
+        return widened(self.of(column))
 
 
 class Running(Protocol):
@@ -132,11 +136,11 @@ class _Words:
         if self.plain is None:
             made.fill(self.constant)
         elif self.constant:
-            np.add(block.of(self.plain), self.constant, out=made)
+            np.add(block.numbers(self.plain), self.constant, out=made)
         elif self.others:
-            np.copyto(made, block.of(self.plain))
+            np.copyto(made, block.numbers(self.plain))
         else:
-            return block.of(self.plain)
+            return block.numbers(self.plain)
         for term, shift in self.others:
             made += _shifted(term, shift, block, scratch)
         return made
@@ -176,7 +180,7 @@ def _shifted(term: Term, shift: int, block: Block, out: Values) -> Values:
         np.multiply(block.of(term.valid), np.int64(1 << shift), out=out)
         return out
     assert term.values is not None
-    values = block.of(term.values)
+    values = block.numbers(term.values)
     if term.kind == "high":
         values = np.right_shift(values, 32, out=out)
     elif term.kind == "low":
@@ -197,7 +201,7 @@ class _Single:
     def add(self, block: Block) -> None:
         keys = block.keys
         assert self.term.values is not None
-        values = block.of(self.term.values)
+        values = block.numbers(self.term.values)
         if self.term.valid is not None and not (valid := block.of(self.term.valid)).all():
             keys, values = keys[valid], values[valid]
         elif block.begins is not None:
