@@ -47,11 +47,8 @@ def asking(table: pa.Table, question: Question, keys: str, way: str) -> Ask:
     """One formulation."""
     own = ["account_code"] if question.counts_accounts else list(question.metrics)
     names = [SHOWN.get(name, name) if keys == "dictionaries" else f"{name}_code" for name in question.sizes]
-    needed = table.select(
-        list(
-            dict.fromkeys([*names, *own, *["company_code"] * question.of_company, *["day_code"] * bool(question.days)])
-        )
-    )
+    filters = [*["company_code"] * question.of_company, *["day_code"] * bool(question.days)]
+    needed = table.select(list(dict.fromkeys([*names, *own, *filters])))
 
     def ask() -> pa.Table:
         part = part_of(needed, question)

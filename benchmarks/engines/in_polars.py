@@ -1,7 +1,8 @@
 """Polars: frames with enumerations, dates and codes, told that they are sorted by time.
 
-Streaming and eager; by dates and enumerations, by columns of codes, and by one number made of the codes. An interval is
-a slice found by binary search or a filter, whichever is faster; what is found as codes is cast to enumerations and dates.
+Streaming and eager; by dates and enumerations, by columns of codes, and by one number made of the codes. An interval
+is a slice found by binary search or a filter, whichever is faster; what is found as codes is cast to enumerations and
+dates.
 """
 
 from __future__ import annotations

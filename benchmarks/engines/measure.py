@@ -1,8 +1,8 @@
 """One run: every engine loads the same facts, is asked the same, is compared, and only then timed, in turns.
 
-The answer of the first engine is what all others must equal, in every formulation. Formulations that are far slower than
-the best of their engine are timed once and left; the others take turns, engine by engine, in rounds. An engine's time is
-that of its best formulation: the median of the rounds.
+The answer of the first engine is what all others must equal, in every formulation. Formulations that are far slower
+than the best of their engine are timed once and left; the others take turns, engine by engine, in rounds. An engine's
+time is that of its best formulation: the median of the rounds.
 """
 
 from __future__ import annotations

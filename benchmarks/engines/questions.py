@@ -71,15 +71,14 @@ class Question:
         return self.days and (START + timedelta(self.days[0]), START + timedelta(self.days[1]))
 
 
-THREE = ("company", "mvpd", "platform")
 QUESTIONS = (
     Question("a", "totals", 1.0),
-    Question("a2", "totals of 30 whole days", 100.0, days=(60, 90)),
+    Question("a2", "totals of 89 whole days", 100.0, days=(1, 90)),
     Question("b", "by day", 3.0, "day"),
     Question("c", "day x mvpd", 2.0, "day", ("mvpd",)),
     Question("c2", "day x mvpd, a float", 2.0, "day", ("mvpd",), (AMOUNT,)),
-    Question("d", "one company: day x mvpd x platform", 1.15, "day", ("mvpd", "platform"), of_company=True),
-    Question("d2", "the same, clustered", 4.0, "day", ("mvpd", "platform"), of_company=True, clustered=True),
+    Question("d", "one company: day x mvpd x platform", 1.15, "day", STORED[1:], of_company=True),
+    Question("d2", "the same, clustered", 4.0, "day", STORED[1:], of_company=True, clustered=True),
     Question("e", "hour x mvpd of 7 days", 3.0, "hour", ("mvpd",), days=(70, 77)),
     Question("f", "minute x requestor x mvpd of one day", 3.0, "minute", ("requestor", "mvpd"), days=(70, 71)),
     Question("g", "accounts by day x mvpd", 5.0, "day", ("mvpd",), (ACCOUNTS,)),
@@ -87,11 +86,9 @@ QUESTIONS = (
     Question("pa", "totals", 1.0, stored=True),
     Question("pb", "by day", 3.0, "day", stored=True),
     Question("pc", "day x mvpd", 2.0, "day", ("mvpd",), stored=True),
-    Question(
-        "pd", "one company: day x mvpd x platform", 4.0, "day", ("mvpd", "platform"), of_company=True, stored=True
-    ),
+    Question("pd", "one company: day x mvpd x platform", 4.0, "day", STORED[1:], of_company=True, stored=True),
     Question("ph", "top 10 of mvpd x platform", 1.0, None, ("mvpd", "platform"), top=10, stored=True),
-    Question("pi", "one day of one company by mvpd", 3.0, None, ("mvpd",), of_company=True, days=(70, 71), stored=True),
+    Question("pi", "one day of one company by mvpd", 1.0, None, ("mvpd",), of_company=True, days=(70, 71), stored=True),
 )
 
 Ask = Callable[[], object]

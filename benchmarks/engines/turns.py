@@ -27,7 +27,7 @@ from benchmarks.engines.events import make_facts
 from benchmarks.engines.questions import QUESTIONS, Canonical, canonical
 
 # What a turn of a short question is made of: calls until so many seconds are over, of which the median counts.
-TURN, CALLS = 0.01, 50
+TURN, CALLS = 0.005, 50
 BY_KEY = {question.key: question for question in QUESTIONS}
 
 
