@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.data import declaration, events, new_cube, rows
+from benchmarks.data import PROGRAMMER, declaration, events, new_cube, rows
 from wolap import Cube, declare_projection
 
 SUMS = ("authn-attempts", "authn-successful", "authz-attempts", "authz-successful")
@@ -34,6 +34,21 @@ class Build:
 
     def time_build(self, kind: str) -> None:
         self.cube.materialize(self.projection)
+
+
+class DayTree:
+    """A projection for each of the 79 paths of the programmers' tree of days, from each other where that may be."""
+
+    timeout = 3600
+
+    def setup(self) -> None:
+        self.cube = new_cube(rows())
+        tree = next(tree for tree in self.cube.schema.trees if tree.audience == PROGRAMMER.audience)
+        assert len(tree.paths) == 79
+        self.projections = [declare_projection(self.cube.schema, path, metrics=SUMS) for path in tree.paths]
+
+    def time_build(self) -> None:
+        self.cube.materialize(*self.projections)
 
 
 class Load:

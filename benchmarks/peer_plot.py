@@ -29,13 +29,14 @@ def draw(run: Run, path: Path) -> None:
             if name != OURS:
                 ratios = [one.times[name].median / one.times[OURS].median for one in run.answered]
                 size = 80 if name == FAST else 32
-                axes.scatter(ratios, places, size, COLOURS[name], MARKS[name], label=name, zorder=3)
+                axes.scatter(ratios, places, s=size, c=COLOURS[name], marker=MARKS[name], label=name, zorder=3)
         targets = [one.question.target for one in run.answered]
-        axes.scatter(targets, places, 110, "#000000", "|", label="target", zorder=2)
+        axes.scatter(targets, places, s=110, c="#000000", marker="|", label="target", zorder=2)
         axes.axvline(1, color="#000000", linewidth=1, label=OURS)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda ratio, _: f"{ratio:g}")
         axes.set_xlabel(f"time over that of wolap, {run.rows:,} facts (right of the line wolap is faster)")
-        axes.set_yticks(places, [f"{one.question.name}  {one.question.key}" for one in run.answered])
+        axes.set_yticks(places, [f"{one.question.name} ({one.question.key})" for one in run.answered])
         axes.invert_yaxis()
         axes.grid(axis="both", color="#dddddd", linewidth=0.6, zorder=0)
         axes.spines[["top", "right"]].set_visible(False)

@@ -69,7 +69,7 @@ def _row(run: Run, one: Answered, ours: Sequence[str], peers: Sequence[str]) -> 
     question, ratios = one.question, one.ratios()
     times = [milliseconds(one.times[name].median) for name in (*ours, *peers)]
     spread = f"{ratios[0]:.2f} – {ratios[-1]:.2f}"
-    fast = [f"{one.ratio(FAST):.2f}"] * (FAST in ours)
+    fast = [f"{one.ratio(FAST):.2f}"] if FAST in ours else []
     said = [question.key, question.name, f"{one.groups:,}", *times, one.best_peer, f"{one.ratio():.2f}", spread]
     return [*said, *fast, f"{question.target:g}", charged(run, one)]
 

@@ -119,7 +119,8 @@ def engine(stored: bool) -> Wolap:
 def asked(question: str) -> Call:
     """One of the questions of `benchmarks.peers`."""
     one = next(one for one in QUESTIONS if one.key == question)
-    return engine(one.stored).formulations(one)["table"]
+    (call,) = engine(one.stored).formulations(one).values()
+    return call
 
 
 def load() -> Call:
