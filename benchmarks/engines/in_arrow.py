@@ -38,7 +38,7 @@ class Arrow:
             return {"sum": lambda: totals(part_of(table, question), question)}
         found: dict[str, Ask] = {}
         for keys, way in product(KEYS, ("count_distinct", "rows") if question.counts_accounts else ("",)):
-            if keys != "one key" or len(question.sizes) > 1:
+            if (keys != "one key" or len(question.sizes) > 1) and not (way and keys == "dictionaries"):
                 found[f"{keys}, {way}" if way else keys] = asking(table, question, keys, way)
         return found
 

@@ -13,7 +13,7 @@ KEYS = ("members", "codes", "one key")
 
 def ways(question: Question) -> list[tuple[str, str]]:
     """How keys may be written, and how accounts may be counted: those that differ."""
-    keys = KEYS[: 1 if not question.sizes else 2 if len(question.sizes) == 1 else 3]
+    keys = KEYS[question.counts_accounts : 1 if not question.sizes else 2 if len(question.sizes) == 1 else 3]
     return [(key, way) for key in keys for way in (("distinct", "rows") if question.counts_accounts else ("",))]
 
 
