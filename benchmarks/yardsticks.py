@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from benchmarks.data import END, HEADLINE, PROGRAMMER, declaration
 from benchmarks.endpoint import Client
-from benchmarks.engines.events import DAYS, DIMENSIONS, codes_of, company, make_facts, members, time_codes
+from benchmarks.engines.events import DAYS, DIMENSIONS, bucket_codes, codes_of, company, make_facts, members
 from benchmarks.engines.in_wolap import PROJECTION, Wolap, schema
 from benchmarks.engines.questions import QUESTIONS
 from benchmarks.planning import QUERIES, catalog
@@ -47,7 +47,7 @@ def columns() -> dict[str, np.ndarray]:
     """Codes and numbers as arrays."""
     table = facts()
     numbers = {name: np.asarray(table[name]) for name in ("account", "attempts", "successes")}
-    return {name: codes_of(table, name) for name in DIMENSIONS} | time_codes(table) | numbers
+    return {name: codes_of(table, name) for name in DIMENSIONS} | bucket_codes(table) | numbers
 
 
 @cache
@@ -202,12 +202,3 @@ def burst(call: Call) -> float:
         call()
         times.append(process_time() - began)
     return min(times)
-
-
-class Beside:
-    params = tuple(PAIRS)
-    param_names = ("work",)
-    unit = "times its yardstick"
-
-    def track_ratio(self, name: str) -> float:
-        return ratio(name, 5)

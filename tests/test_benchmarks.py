@@ -22,8 +22,8 @@ BENCHMARK = re.compile("time_|track_|peakmem_")
 QUESTIONS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in ("__init__", "report"))
 # Modules that others are built from.
 NO_QUESTION = {"data", "peer_plot", "peer_tables"}
-# What prints figures of its own.
-PROGRAMS = {"calibration", "peers", "ratios"}
+# What prints figures of its own, or is read by what does.
+PROGRAMS = {"calibration", "peers", "ratios", "yardsticks"}
 
 
 def found_in(question: str) -> list[tuple[str, type | None, str]]:
@@ -93,6 +93,12 @@ def test_each_module_opens_with_its_question(question: str):
 def test_each_question_has_benchmarks():
     assert len(BENCHMARKS) > 0
     assert {question for question, _, _ in BENCHMARKS} == set(QUESTIONS) - NO_QUESTION - PROGRAMS
+
+
+def test_engines_have_no_benchmarks():
+    """asv takes every function for one whose name begins so, wherever it stands."""
+    for path in (ROOT / "benchmarks" / "engines").glob("*.py"):
+        assert found_in(f"engines.{path.stem}") == [], path.stem
 
 
 def test_calibration(capsys: pytest.CaptureFixture[str]):

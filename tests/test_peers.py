@@ -18,7 +18,7 @@ if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 
 # `benchmarks` is a folder of the repository and not installed.
-from benchmarks import peer_plot, peer_tables, peers, ratios  # noqa: E402
+from benchmarks import peer_plot, peer_tables, peers, ratios, yardsticks  # noqa: E402
 from benchmarks.engines import events, measure, questions, turns  # noqa: E402
 
 ROWS = 4_000
@@ -32,7 +32,7 @@ def facts() -> pa.Table:
 
 def expected(question: questions.Question, facts: pa.Table) -> dict[tuple[int, ...], list[float]]:
     """The answer by a loop over the facts, groups as codes."""
-    codes = events.time_codes(facts) | {name: events.codes_of(facts, name) for name in events.DIMENSIONS}
+    codes = events.bucket_codes(facts) | {name: events.codes_of(facts, name) for name in events.DIMENSIONS}
     company = events.members("company").index(events.company())
     numbers = {name: facts[name].to_pylist() for name in (*events.SUMS, events.AMOUNT, "account")}
     sums: dict[tuple[int, ...], list[float]] = {}
@@ -233,6 +233,11 @@ def test_a_process_that_ends_is_told(capfd: pytest.CaptureFixture[str]):
     with turns.seated(["polars"], 10) as seats, pytest.raises(RuntimeError, match="the process of polars ended with 1"):
         seats["polars"].ask("call", "no_such_method")
     assert "no_such_method" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", list(yardsticks.PAIRS))
+def test_each_ratio_can_be_measured(name: str):
+    assert yardsticks.ratio(name, 1) > 0
 
 
 def kept(ratio: float) -> dict[str, ratios.Kept]:

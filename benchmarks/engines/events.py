@@ -98,7 +98,7 @@ def account_codes(table: pa.Table) -> np.ndarray:
     return ((np.asarray(table["account"]) - _FIRST) // _GAP).astype(np.uint32)
 
 
-def time_codes(table: pa.Table) -> dict[str, np.ndarray]:
+def bucket_codes(table: pa.Table) -> dict[str, np.ndarray]:
     """Days, hours and minutes since the first, of facts; of a pre-aggregation, which has days already, those."""
     if "day" in table.column_names:
         return {"day": np.asarray(table["day"])}

@@ -14,7 +14,7 @@ from itertools import product
 import polars as pl
 import pyarrow as pa
 
-from benchmarks.engines.events import DIMENSIONS, account_codes, codes_of, company, members, time_codes
+from benchmarks.engines.events import DIMENSIONS, account_codes, bucket_codes, codes_of, company, members
 from benchmarks.engines.questions import ACCOUNTS, EPOCH_DAY, SHOWN, Ask, Question, instants
 
 Frame = pl.DataFrame | pl.LazyFrame
@@ -38,7 +38,7 @@ def enumerated(table: pa.Table) -> pl.DataFrame:
 def keyed(frame: pl.DataFrame, table: pa.Table) -> pl.DataFrame:
     """With the codes of members, of buckets of time and of accounts, and the buckets as dates and times."""
     series = [pl.Series(f"{name}_code", codes_of(table, name)) for name in DIMENSIONS if name in table.column_names]
-    for name, codes in time_codes(table).items():
+    for name, codes in bucket_codes(table).items():
         series.append(pl.Series(f"{name}_code", codes).set_sorted())
         series.append(pl.Series(SHOWN[name], instants(name, codes)).set_sorted())
     if "account" in table.column_names:

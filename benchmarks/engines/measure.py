@@ -132,8 +132,14 @@ def _ask(seats: Mapping[str, Seat], question: Question, rounds: int) -> Answered
             for formulation, found in own.items():
                 found.append(seats[name].ask("turn", formulation))
     best = {name: min(own, key=lambda one: median(own[one])) for name, own in times.items()}
-    found = {name: Time(one, tuple(times[name][one]), firsts[name][one]) for name, one in best.items()}
-    return Answered(question, len(expected[0]), found)
+    answered = Answered(
+        question,
+        len(expected[0]),
+        {name: Time(one, tuple(times[name][one]), firsts[name][one]) for name, one in best.items()},
+    )
+    for name, time in answered.times.items():
+        say(f"  {1e3 * time.median:12.3f} ms  {name} {time.formulation}")
+    return answered
 
 
 def _near(seat: Seat, firsts: Mapping[str, float]) -> list[str]:

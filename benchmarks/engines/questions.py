@@ -19,10 +19,10 @@ from benchmarks.engines.events import (
     SUMS,
     account_codes,
     as_dictionary,
+    bucket_codes,
     code_type,
     codes_of,
     members,
-    time_codes,
 )
 
 STORED = ("company", "mvpd", "platform")
@@ -133,7 +133,7 @@ def keyed(table: pa.Table) -> pa.Table:
     """With the codes of members, of buckets of time and of accounts, and the buckets as dates and times."""
     columns: dict[str, object] = {name: table[name] for name in table.column_names if name not in ("time", "day")}
     columns |= {f"{name}_code": codes_of(table, name) for name in DIMENSIONS if name in columns}
-    for name, codes in time_codes(table).items():
+    for name, codes in bucket_codes(table).items():
         columns[f"{name}_code"] = codes
         columns[SHOWN[name]] = instants(name, codes)
     if "account" in columns:
