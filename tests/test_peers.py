@@ -257,7 +257,7 @@ def test_what_one_attempt_finds_as_fast_is_not(capsys: pytest.CaptureFixture[str
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ratios, "PAIRS", {"read a target": ratios.PAIRS["read a target"]})
+    monkeypatch.setattr(yardsticks, "PAIRS", {"read a target": yardsticks.PAIRS["read a target"]})
     monkeypatch.setattr(ratios, "WRITTEN", 2)
 
 
@@ -265,27 +265,44 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ratios_are_written_and_held_against(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     file = tmp_path / "ratios.json"
     assert ratios.main(["--write"], file) == 0
-    written = json.loads(file.read_text())
-    assert list(written["ratios"]) == ["read a target"]
-    slow = {"ratio": 1e-6, "low": 1e-6, "high": 1e-6}
-    file.write_text(json.dumps(written | {"ratios": {"read a target": slow}}))
+    written, which = json.loads(file.read_text()), ratios.kernels(False)
+    assert list(written["ratios"][which]) == ["read a target"]
+
+    def judged(ratio: float, **other: str) -> tuple[int, str]:
+        capsys.readouterr()
+        one = {"read a target": {"ratio": ratio, "low": ratio, "high": ratio}}
+        file.write_text(json.dumps(written | {"ratios": {which: one}} | other))
+        return ratios.main([], file), capsys.readouterr().out
+
+    assert judged(1e6)[0] == 0
+    status, said = judged(1e-6)
+    assert status == 1
+    assert "more than 30% slower in each of 6 attempts: read a target" in said
+    status, said = judged(1e-6, processor="an abacus")
+    assert status == 0
+    assert "shown and not judged: before was on an abacus" in said
+
+
+@pytest.mark.usefixtures("few")
+def test_ratios_of_other_work_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "ratios.json"
+    file.write_text(json.dumps({"processor": ratios.processor(), "ratios": {}}))
     assert ratios.main([], file) == 1
-    assert "more than 30% slower in each of 6 attempts: read a target" in capsys.readouterr().out
-    file.write_text(json.dumps(written | {"ratios": {"read a target": slow}, "processor": "an abacus"}))
-    assert ratios.main([], file) == 0
-    assert (
-        "shown and not judged, since ratios hang on what is another here (processor: an abacus"
-        in capsys.readouterr().out
-    )
-    file.write_text(json.dumps(written | {"ratios": {"read a target": {"ratio": 1e6, "low": 1e6, "high": 1e6}}}))
-    assert ratios.main([], file) == 0
-    assert "nothing is more than 30% slower" in capsys.readouterr().out
-    file.write_text(json.dumps(written | {"ratios": {"other work": slow}}))
-    assert ratios.main([], file) == 1
+    assert "lacks or no longer needs: read a target" in capsys.readouterr().out
+
+
+def test_ratios_with_other_kernels_stay(tmp_path: Path):
+    file = tmp_path / "ratios.json"
+    for which in ("numpy", "numba"):
+        ratios.keep(file, which, kept(1.0))
+    assert json.loads(file.read_text())["ratios"].keys() == {"numpy", "numba"}
+    file.write_text(json.dumps({**json.loads(file.read_text()), "processor": "an abacus"}))
+    ratios.keep(file, "numpy", kept(1.0))
+    assert json.loads(file.read_text())["ratios"].keys() == {"numpy"}
 
 
 def test_the_file_that_is_kept_is_of_the_work_that_there_is():
-    found = json.loads(ratios.FILE.read_text())["ratios"]
-    assert found.keys() == ratios.PAIRS.keys()
-    for one in found.values():
-        assert 0 < one["low"] <= one["ratio"] <= one["high"]
+    for found in json.loads(ratios.FILE.read_text())["ratios"].values():
+        assert found.keys() == yardsticks.PAIRS.keys()
+        for one in found.values():
+            assert 0 < one["low"] <= one["ratio"] <= one["high"]
