@@ -1,190 +1,195 @@
-"""The figures in one table, from one run: the endpoint, and roll-ups on the fly beside polars and DuckDB.
+"""Whole requests beside services on DuckDB and Polars, and formats beside orjson and Polars' writers, in one run.
 
-    python -m benchmarks.report --rows 1_000_000
+    python -m benchmarks.report
 
-A ratio is a peer's time over that of wolap: of the medians, and of the best runs, which say more on a busy machine.
-Engines take turns, so that what else the machine does hits all. Their answers are compared before anything is timed.
-How fair it is:
+A ratio is another's median over that of wolap: above 1 wolap is faster. All take turns, and what they write is compared
+before anything is timed. How fair it is:
 
-- The peers get what wolap works out when facts are loaded or first asked: a column with the day on the cube's clock,
-  dimensions as enumerations, numbers in memory, the columns that are asked for only. Rows are sorted by time and
-  polars is told so. DuckDB has a table of its own and is read with `sql(...).to_arrow_table()`.
-- wolap puts its answer in order and gives names of members in an Arrow table; the peers need not sort.
-- "first" is the first answer of a new cube, which finds where the days begin; it is kept from then on.
+- A service asks its library for the groups of a stored table of the same 10 thousand rows, dimensions as enumerations,
+  and writes them by orjson as numbers. It reads no target, checks nothing, chooses nothing and has no links.
+- For formats, orjson is given columns as they come from a library and makes the objects itself, as texts, since that is
+  what wolap writes. Polars writes its frame: numbers as numbers, no header of a report.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from platform import python_version
 from statistics import median
 from time import perf_counter
 
 import duckdb
+import orjson
 import polars as pl
+import pyarrow as pa
 
-from benchmarks.data import END, HEADLINE, METRICS, PROJECTION, TARGETS, events, new_cube, rows, small_cube
+from benchmarks.data import END, PROJECTION, TARGETS, small_cube
 from benchmarks.endpoint import Client
-from wolap import Cube, Query
+from benchmarks.representations import by_objects, cube, resource
+from wolap import Query
+from wolap.web.negotiation import FORMATS
 
-SHAPES = tuple(TARGETS)
-DAY = ("year", "month", "day")
-ACCOUNTS = "unique-accounts"
-PLATFORM = "ios"
+SUMS = ("authn-attempts", "authn-successful", "authz-attempts")
+RECORDS = 100_000
+Call = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of all: the plain dimensions, whether by day, the platform that is kept, what is counted."""
+class Shape:
+    """What a target asks for, for those that read no targets."""
 
-    dimensions: tuple[str, ...] = ()
-    by_day: bool = False
-    platform: str | None = None
-    accounts: bool = False
-
-    @property
-    def keys(self) -> list[str]:
-        return ["date"] * self.by_day + list(self.dimensions)
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        return (ACCOUNTS,) if self.accounts else METRICS
+    keys: tuple[str, ...] = ()
+    one_company: bool = False
 
 
-QUESTIONS = {
-    "by day": Question(by_day=True),
-    "day x mvpd": Question(("mvpd",), by_day=True),
-    "requestor x mvpd, one platform": Question(("requestor-id", "mvpd"), platform=PLATFORM),
-    "accounts by day": Question(by_day=True, accounts=True),
+SHAPES = {
+    "totals": Shape(),
+    "month": Shape(("year", "month")),
+    "day x dc": Shape(("year", "month", "day", "dc")),
+    "day x dc, one company": Shape(("year", "month", "day", "media-company", "dc"), one_company=True),
 }
 
-Answer = Callable[[], object]
+
+def stored() -> pl.DataFrame:
+    """The rows of the projection, members as enumerations."""
+    found = small_cube()
+    frame = found.answer(Query(PROJECTION, metrics=SUMS)).to_polars()
+    texts = {name: found.snapshot.dictionaries.members[name].texts for name in ("media-company", "dc")}
+    return frame.with_columns(pl.col(name).cast(pl.Enum(known)) for name, known in texts.items())
 
 
-def ask_wolap(cube: Cube, question: Question) -> Answer:
-    path = (*DAY, *question.dimensions) if question.by_day else question.dimensions
-    where = {"platform": question.platform} if question.platform else None
-    query = Query(path, metrics=question.metrics, where=where)
-    return lambda: cube.answer(query).table
+def company() -> str:
+    return str(small_cube().snapshot.dictionaries.members["media-company"].texts[0])
 
 
-def ask_polars(frame: pl.DataFrame, question: Question, engine: str) -> Answer:
-    aggregates = [pl.col("account").n_unique().alias(ACCOUNTS)] if question.accounts else [pl.col(METRICS).sum()]
-    lazy = frame.lazy()
-    if question.platform:
-        lazy = lazy.filter(pl.col("platform") == question.platform)
-    grouped = lazy.group_by(question.keys).agg(aggregates)
-    return lambda: grouped.collect(engine=engine)
+def polars_service(frame: pl.DataFrame, shape: Shape, engine: str | None) -> Call:
+    """By the eager interface, or by a lazy one with an engine."""
+    sums, where = pl.col(SUMS).sum(), pl.col("media-company") == company()
+
+    def ask(source: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame | pl.LazyFrame:
+        source = source.filter(where) if shape.one_company else source
+        return source.group_by(shape.keys).agg(sums).sort(shape.keys) if shape.keys else source.select(sums)
+
+    def call() -> bytes:
+        answer = ask(frame) if engine is None else ask(frame.lazy()).lazy().collect(engine=engine)
+        return orjson.dumps({"report": answer.to_dicts()})
+
+    return call
 
 
-def ask_duckdb(connection: duckdb.DuckDBPyConnection, question: Question) -> Answer:
-    names = ", ".join(f'"{key}"' for key in question.keys)
-    sums = ", ".join(f'sum("{name}")::BIGINT AS "{name}"' for name in METRICS)
-    counts = f'count(DISTINCT account) AS "{ACCOUNTS}"'
-    where = f"WHERE platform = '{question.platform}'" if question.platform else ""
-    text = f"SELECT {names}, {counts if question.accounts else sums} FROM facts {where} GROUP BY {names}"
-    return lambda: connection.sql(text).to_arrow_table()
-
-
-def frame_of(count: int) -> pl.DataFrame:
-    """The facts as a peer has them."""
-    plain = ["mvpd", "requestor-id", "platform"]
-    table = events(count).select(["time", *plain, "account", *METRICS])
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    day = (pl.col("time") - pl.duration(hours=8)).dt.date().set_sorted().alias("date")
-    enumerations = [
-        pl.col(name).cast(pl.Enum(table[name].chunk(0).dictionary.to_pylist())) for name in plain
-    ]  # nobody compares or hashes text
-    return frame.select(day, *enumerations, "account", pl.col(METRICS).cast(pl.Int64))
-
-
-def table_of(frame: pl.DataFrame) -> duckdb.DuckDBPyConnection:
-    """The same as a table of DuckDB."""
+def duckdb_service(frame: pl.DataFrame, shape: Shape, by_arrow: bool) -> Call:
+    """Its rows as tuples, or as an Arrow table."""
     connection = duckdb.connect()
+    for name in ("media-company", "dc"):
+        texts = ", ".join("'" + text.replace("'", "''") + "'" for text in frame[name].dtype.categories)  # type: ignore[attr-defined]
+        connection.execute(f'CREATE TYPE "{name}-enum" AS ENUM ({texts})')
     connection.register("source", frame.to_arrow())
-    connection.execute("CREATE TABLE facts AS SELECT * FROM source")
-    return connection
+    kept = ", ".join(f'"{name}"::"{name}-enum" AS "{name}"' for name in ("media-company", "dc"))
+    connection.execute(f"CREATE TABLE stored AS SELECT * REPLACE ({kept}) FROM source")
+    keys = ", ".join(f'"{name}"' for name in shape.keys)
+    sums = ", ".join(f'sum("{name}")::BIGINT AS "{name}"' for name in SUMS)
+    where = ' WHERE "media-company" = \'' + company().replace("'", "''") + "'" if shape.one_company else ""
+    text = f"SELECT {keys}{', ' * bool(keys)}{sums} FROM stored{where}"
+    text += f" GROUP BY {keys} ORDER BY {keys}" if keys else ""
+    names = (*shape.keys, *SUMS)
+
+    def call() -> bytes:
+        answer = connection.sql(text)
+        if by_arrow:
+            return orjson.dumps({"report": answer.to_arrow_table().to_pylist()})
+        return orjson.dumps({"report": [dict(zip(names, row, strict=True)) for row in answer.fetchall()]})
+
+    return call
 
 
-def canonical(answer: object, question: Question) -> pl.DataFrame:
-    """An answer of anybody in one form: sorted, of the same types."""
-    frame = answer if isinstance(answer, pl.DataFrame) else pl.from_arrow(answer)
-    assert isinstance(frame, pl.DataFrame)
-    if question.by_day and "date" not in frame.columns:
-        frame = frame.with_columns(pl.date(*DAY).alias("date"))
-    dimensions = [pl.col(name).cast(pl.String) for name in question.dimensions]
-    date = [pl.col("date")] * question.by_day
-    numbers = [pl.col(name).cast(pl.Int64) for name in question.metrics]
-    return frame.select(*date, *dimensions, *numbers).sort(question.keys, nulls_last=True)
+def services(frame: pl.DataFrame, name: str) -> dict[str, Call]:
+    """All that answer one of SHAPES; wolap first."""
+    shape, client = SHAPES[name], Client(name)
+    return {
+        "wolap": lambda: client.ask().body,
+        "duckdb": duckdb_service(frame, shape, by_arrow=False),
+        "duckdb, Arrow": duckdb_service(frame, shape, by_arrow=True),
+        "polars eager": polars_service(frame, shape, None),
+        "polars in memory": polars_service(frame, shape, "in-memory"),
+        "polars streaming": polars_service(frame, shape, "streaming"),
+    }
 
 
-def seconds(call: Answer) -> float:
-    began = perf_counter()
-    call()
-    return perf_counter() - began
+def records(body: object) -> list[dict[str, str]]:
+    """What a body reports, as texts."""
+    assert isinstance(body, bytes)
+    return [{name: str(value) for name, value in one.items()} for one in orjson.loads(body)["report"]]
 
 
-def spread(times: Sequence[float]) -> str:
-    """Least, median and greatest, in milliseconds."""
-    return "".join(f"{1e3 * time:9.3f}" for time in (min(times), median(times), max(times)))
+def writers(name: str) -> dict[str, Call]:
+    """All that write 100 thousand records in a format; wolap first."""
+    serialize, found = FORMATS[name][1], resource(RECORDS)
+    query = Query("year/month/day/company/provider", limit=RECORDS)
+    frame = cube().answer(query).to_polars()
+    calls: dict[str, Call] = {"wolap": lambda: serialize(found), "orjson": by_objects(found)}
+    if name == "json":
+        calls["polars"] = frame.write_json
+    elif name == "csv":
+        calls["polars"] = frame.write_csv
+    return calls
+
+
+def in_turns(calls: Mapping[str, Call], turns: int) -> dict[str, list[float]]:
+    """Seconds of each, in rounds."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(turns):
+        for name, call in calls.items():
+            began = perf_counter()
+            call()
+            times[name].append(perf_counter() - began)
+    return times
+
+
+def show(title: str, calls: Mapping[str, Call], turns: int) -> None:
+    """A line for each: least, median, and the ratio of medians."""
+    times = in_turns(calls, turns)
+    ours = median(next(iter(times.values())))
+    print(title)
+    for name, own in times.items():
+        print(f"  {name:22}{1e3 * min(own):9.3f}{1e3 * median(own):9.3f}{median(own) / ours:8.2f}")
 
 
 def report_endpoint(calls: int) -> None:
-    cube = small_cube()
-    stored = next(one.statistics.rows for one in cube.projections if one.name == PROJECTION and one.statistics)
-    print(f"target to bytes, from a projection of {stored:,} rows, {calls} calls, ms")
-    print(f"{'':32}{'min':>9}{'median':>9}{'max':>9}   records   bytes")
-    for name in sorted(SHAPES, key=lambda shape: shape != HEADLINE):
-        client = Client(name)
-        times = [seconds(client.ask) for _ in range(calls)]
-        response = client.ask()
-        records = (response.header("Wolap-Rows") or "").partition("/")[0]
-        print(f"{name:32}{spread(times)}{records:>10}{len(response.body):>8,}")
+    frame = stored()
+    print(f"target to bytes of JSON, from a projection of {len(frame):,} rows, {calls} turns, ms")
+    print(f"{'':24}{'least':>9}{'median':>9}{'ratio':>8}")
+    for name in SHAPES:
+        asked = services(frame, name)
+        expected = records(asked["wolap"]())
+        for service, call in asked.items():
+            assert records(call()) == expected, f"{service} gives another answer to {name}"
+        show(f"{name}, {len(expected)} records", asked, calls)
+    for name in TARGETS:
+        if name not in SHAPES:
+            show(name, {"wolap": Client(name).ask}, calls)
 
 
-def report_roll_ups(count: int, runs: int) -> None:
-    cube, frame = new_cube(count), frame_of(count)
-    connection = table_of(frame)
-    print(f"\nrolled up on the fly from {count:,} facts, {runs} runs in turns, ms")
-    print(f"{'':32}{'first':>9}{'min':>9}{'median':>9}{'max':>9}{'ratio':>8}{'of min':>8}")
-    for name, question in QUESTIONS.items():
-        engines = {
-            "wolap": ask_wolap(cube, question),
-            "polars streaming": ask_polars(frame, question, "streaming"),
-            "polars eager": ask_polars(frame, question, "in-memory"),
-            "duckdb": ask_duckdb(connection, question),
-        }
-        first = {engine: seconds(answer) for engine, answer in engines.items()}
-        expected = canonical(engines["wolap"](), question)
-        assert len(expected) > 0
-        for engine, answer in engines.items():
-            assert canonical(answer(), question).equals(expected), f"{engine} gives another answer to {name}"
-        times: dict[str, list[float]] = {engine: [] for engine in engines}
-        for _ in range(runs):
-            for engine, answer in engines.items():
-                times[engine].append(seconds(answer))
-        print(f"{name}, {len(expected):,} records")
-        for engine, own in times.items():
-            ratios = [] if engine == "wolap" else [of(own) / of(times["wolap"]) for of in (median, min)]
-            said = "".join(f"{ratio:8.2f}" for ratio in ratios)
-            print(f"  {engine:30}{1e3 * first[engine]:9.3f}{spread(own)}{said}")
+def report_formats(turns: int) -> None:
+    print(f"\n{RECORDS:,} records of five dimensions and six metrics, {turns} turns, ms")
+    for name in ("json", "xml", "csv"):
+        show(name, writers(name), turns)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=(__doc__ or "").partition("\n")[0])
-    default = rows() if "WOLAP_BENCHMARK_ROWS" in os.environ else 1_000_000
-    parser.add_argument("--rows", type=int, default=default, help="facts to roll up, such as 1_000_000")
-    parser.add_argument("--calls", type=int, default=500, help="requests of each shape")
-    parser.add_argument("--runs", type=int, default=15, help="runs of each engine")
-    chosen = parser.parse_args(arguments)
-    versions = f"python {python_version()}, polars {pl.__version__}, duckdb {duckdb.__version__}"
-    print(f"{versions}, {os.cpu_count()} processors, facts until {END:%Y-%m-%d}\n")
-    report_endpoint(chosen.calls)
-    report_roll_ups(chosen.rows, chosen.runs)
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--calls", type=int, default=300, help="turns of each shape of a request")
+    parser.add_argument("--turns", type=int, default=9, help="turns of each format")
+    said = parser.parse_args(arguments)
+    libraries = ", ".join(f"{one.__name__} {one.__version__}" for one in (pl, pa, duckdb, orjson))
+    print(f"python {python_version()}, {libraries}, {os.cpu_count()} processors, facts until {END:%Y-%m-%d}\n")
+    report_endpoint(said.calls)
+    report_formats(said.turns)
 
 
 if __name__ == "__main__":
