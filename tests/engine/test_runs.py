@@ -10,7 +10,7 @@ import pytest
 
 from wolap import Cube, Dimension, Query, Schema, Time, Tree, count, declare_projection, total
 from wolap.cube import FACTS
-from wolap.engine import grouping, layout, source, zones
+from wolap.engine import dimensions, grouping, layout, source, zones
 from wolap.engine.columns import COUNT, Column
 from wolap.engine.lists import SomeMember
 from wolap.engine.sizes import estimate_sizes
@@ -109,8 +109,9 @@ def test_of_runs_only_those_of_the_interval_are_held_against_a_filter(monkeypatc
         marked.append((len(kept), start, stop))
         return found(offsets, kept, start, stop)
 
-    monkeypatch.setattr(source, "kept_rows", kept_rows)
-    monkeypatch.setattr(source, "WORTH_ROWS", 100)
+    monkeypatch.setattr(dimensions, "kept_rows", kept_rows)
+    for module in (dimensions, source):
+        monkeypatch.setattr(module, "WORTH_ROWS", 100)
     table = facts(200_000, 10)
     cube, plain = Cube(SCHEMA, table, cluster=["a"]), Cube(SCHEMA, table)
     days = {"start": "2024-03-01", "end": "2024-03-03"}

@@ -13,6 +13,7 @@ from types import ModuleType
 
 from wolap.engine import (
     collection,
+    dimensions,
     distinct,
     explode,
     grouping,
@@ -53,6 +54,7 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((words,), "_ROWS_PER_KEY", (1,)),
     ((scan,), "_FILTERED", (60, 700)),
     ((scan,), "_LONG_MASK", (1,)),
+    ((scan,), "_SAMPLE", (1, 5)),
     ((keys,), "_FEW_RUNS", (0, 2)),
     ((groups,), "_RANKS_MOST", (0,)),
     ((groups,), "_LONG_RUN", (1, 1 << 30)),
@@ -76,7 +78,7 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((keys,), "_LONG_BUCKET", (0, 1 << 20)),
     ((time_index,), "_BLOCK", (50, 500)),
     ((time_index,), "_SHARED", (0, 1 << 20)),
-    ((source, statistics, zones), "WORTH_ROWS", (0, 0, 50)),
+    ((dimensions, source, statistics, zones), "WORTH_ROWS", (0, 0, 50)),
     ((moments,), "_PARTITION_ROWS", (0, 0, 10)),
     ((zones,), "_MEAN_RUN", (0, 0, 2)),
     ((zones,), "_BLOCK", (20, 100)),

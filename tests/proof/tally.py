@@ -13,7 +13,7 @@ from typing import Any
 
 from proof.worlds import Trial
 from wolap import Plan, Query, cube
-from wolap.engine import execute, explode, joint, kernels, lists, source
+from wolap.engine import dimensions, execute, explode, joint, kernels, lists, source
 from wolap.engine.groups import Halves
 from wolap.engine.keys import Keys
 from wolap.model.aggregate import AGGREGATES
@@ -47,7 +47,7 @@ WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (execute, "record_order", lambda found, *rest: "order as it is" if found is None else "order by sorting"),
     (source, "pack", lambda found, *rest: f"keys {_kind(found)}"),
     (source, "zone_of", lambda found, *rest: "zones without one" if found is None else "zones"),
-    (source, "kept_rows", lambda found, *rest: "slices"),
+    (dimensions, "kept_rows", lambda found, *rest: "slices"),
     (source, "cuts_of", lambda found, *rest: f"clustered facts cut in {len(found)}"),
     (source, "spread", lambda found, *rest: "instants of clustered facts"),
     (source, "explode", lambda found, *rest: "facts by each of their members"),

@@ -51,7 +51,7 @@ def chains_of(dimensions: Sequence[str], source: MemorySource) -> list[Chain]:
 
 def digit_of(chain: Chain, source: MemorySource) -> CodeDigit | ListDigit:
     """The digit of a chain: of its finest dimension, numbered in the order of those before it."""
-    digit = source.digit_of(chain.finest)
+    digit = source.dimensions.digit_of(chain.finest)
     if isinstance(digit, ListDigit) or not chain.before:
         return digit
     ranks = np.empty(digit.size, np.min_scalar_type(digit.size))

@@ -66,18 +66,13 @@ def add_up(scan: Scan, terms: Sequence[Term], block: int) -> list[Values]:
             dense = _dense(scans[0], terms, block)
             for other in others:
                 _merge(dense, other.result(), terms)
-    return [_column(dense, place, term) for place, term in enumerate(terms)]
+    return [dense[:, place].view(term.type) for place, term in enumerate(terms)]
 
 
 def _parts(scan: Scan, width: int) -> list[Scan]:
     """Stretches of a scan for as many threads as it may have and as pay."""
     count = max(min(scan.means.threads, scan.rows // max(_THREAD_ROWS, scan.keys.size * width)), 1)
     return scan.parts(count)
-
-
-def _column(dense: Values, place: int, term: Term) -> Values:
-    column: Values = dense[:, place]
-    return np.ascontiguousarray(column.view(np.float64) if term.type is np.float64 else column)
 
 
 def _merge(dense: Values, other: Values, terms: Sequence[Term]) -> None:

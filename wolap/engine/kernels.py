@@ -10,10 +10,9 @@ Which kernel (`performance.md` section 4):
 
     no key                              totals     blocks are reduced
     time only, nothing filtered         runs       rows of a group lie together: reduceat over stored offsets
-    keys few beside the rows, which
-    are many, and `fast` is installed   compiled   a compiled loop into dense arrays, on threads (`compiled.py`)
-    keys few beside the rows            scatter    blocked ufunc.at into dense arrays, sums share words (`words.py`)
-    else                                ordered    each block is sorted by key, blocks are merged
+    keys many beside the rows kept      ordered    each block is sorted by key, blocks are merged
+    many rows, and `fast` is installed  compiled   a compiled loop into dense arrays, on threads (`compiled.py`)
+    else                                scatter    blocked ufunc.at into dense arrays, sums share words (`words.py`)
 
 Both dense kernels add up the same terms (`terms.py`), so they give the same bits, but for sums of floats.
 """
@@ -256,13 +255,17 @@ def _longest(offsets: np.ndarray) -> int:
     return int((offsets[1:] - offsets[:-1]).max(initial=0))
 
 
-def _is_dense(scan: Scan, wanted: Wanted) -> bool:
-    return scan.keys.size <= min(max(DENSE_ALWAYS, DENSE_PER_ROW * scan.rows), DENSE_MOST)
+def _is_sparse(scan: Scan, wanted: Wanted) -> bool:
+    size = scan.keys.size
+    if size > min(max(DENSE_ALWAYS, DENSE_PER_ROW * scan.rows), DENSE_MOST):
+        return True
+    # Of a large table it counts how many rows come to it at all.
+    return size > DENSE_ALWAYS and size > DENSE_PER_ROW * scan.kept
 
 
 def _is_compiled(scan: Scan, wanted: Wanted) -> bool:
     # In this order: what is not asked for is not imported.
-    return scan.means.compiled and scan.rows >= COMPILED_ROWS and _is_dense(scan, wanted) and has_compiled()
+    return scan.means.compiled and scan.rows >= COMPILED_ROWS and has_compiled()
 
 
 @cache
@@ -288,9 +291,9 @@ def _is_any(scan: Scan, wanted: Wanted) -> bool:
 KERNELS: tuple[tuple[str, Callable[[Scan, Wanted], bool], Kernel], ...] = (
     ("totals", _is_total, _totals),
     ("runs", _is_time_only, _runs),
+    ("ordered", _is_sparse, _ordered),
     ("compiled", _is_compiled, _compiled),
-    ("scatter", _is_dense, _scatter),
-    ("ordered", _is_any, _ordered),
+    ("scatter", _is_any, _scatter),
 )
 
 

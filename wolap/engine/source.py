@@ -5,7 +5,7 @@ Sources of one cube share its dictionaries, so that the groups of two sources me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Protocol
@@ -14,23 +14,22 @@ import numpy as np
 import pyarrow as pa
 
 from wolap.engine.collection import collect
+from wolap.engine.dimensions import Dimensions
 from wolap.engine.distinct import count_distinct
 from wolap.engine.explode import Block, ListDigit, explode
 from wolap.engine.grouping import MOST_ROWS, Grouping, Groupings, Selection
 from wolap.engine.groups import Groups, Partials, Series
 from wolap.engine.joint import join_scan
 from wolap.engine.kernels import scan_groups
-from wolap.engine.keys import CodeDigit, Digit, Keys, MomentDigit, TimeDigit, pack
+from wolap.engine.keys import Digit, Keys, MomentDigit, TimeDigit, pack
 from wolap.engine.layout import Dictionaries, Layout
-from wolap.engine.lists import SomeMember
-from wolap.engine.members import Codes
 from wolap.engine.moments import cuts_of, spread
-from wolap.engine.scan import ALONE, Condition, Means, Predicate, Ranges, Scan
+from wolap.engine.scan import ALONE, Condition, Means, Scan
 from wolap.engine.stitch import stitch
 from wolap.engine.time_index import TimeIndex
-from wolap.engine.zones import WORTH_ROWS, kept_rows, runs_at, zone_of
+from wolap.engine.zones import WORTH_ROWS, runs_at, zone_of
 from wolap.model.aggregate import COLLECTIONS, JOINT, Partial
-from wolap.model.filter import Filter, implies
+from wolap.model.filter import Filter
 from wolap.model.interval import Interval
 from wolap.model.level import common_level, nests
 from wolap.model.query import Query
@@ -60,8 +59,10 @@ class MemorySource:
     filters: tuple[Filter, ...] = ()
     means: Means = ALONE
     groupings: Groupings = field(init=False, repr=False)
+    dimensions: Dimensions = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "dimensions", Dimensions(self.layout, self.dictionaries, self.filters))
         object.__setattr__(self, "groupings", Groupings(self.layout.rows, self.layout.columns, self.layout.span))
 
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
@@ -105,7 +106,7 @@ class MemorySource:
         summands = self.groupings.summands(partials)
         if summands is None or (self.layout.lists and not self.layout.lists.keys().isdisjoint(query.group)):
             return None
-        scan = Scan(*rows, _NO_KEYS, tuple(self.predicates(query.filters)) if query.filters else (), cancel)
+        scan = Scan(*rows, _NO_KEYS, tuple(self.dimensions.predicates(query.filters)) if query.filters else (), cancel)
         if (block := next(scan.blocks(MOST_ROWS), None)) is None:
             return None
         grouping = self.groupings.of(query.group, lambda: self._grouping(query.group))
@@ -177,8 +178,8 @@ class MemorySource:
             or any(self.layout.columns[partial].members is not None for partial in partials)
         ):
             return [(self, rows)]
-        names = {one.dimension for one in self._told(query.filters)}.union(query.group).difference(levels)
-        depth = self._depth(names)
+        names = {one.dimension for one in self.dimensions.told(query.filters)}.union(query.group).difference(levels)
+        depth = self.dimensions.depth(names)
         runs = None if depth is None else runs_at(self.layout, depth, common_level(levels))
         if runs is None:
             return [(self, rows)]
@@ -195,16 +196,6 @@ class MemorySource:
         zones = MemorySource(zone, self.dictionaries, self.filters, self.means)
         found = [(self, (start, begin)), (zones, (first, last)), (self, (end, stop))]
         return [(source, own) for source, own in found if own[0] < own[1]]
-
-    def _depth(self, names: Set[str]) -> int | None:
-        """How many of the leading dimensions tell all of these; None where all of them do not."""
-        order = self.layout.order
-        for depth in range(len(order) + 1):
-            told = set(order[:depth])
-            told.update(above for child, above in self.dictionaries.parents if child in told)
-            if names <= told:
-                return depth
-        return None
 
     def grouped(
         self,
@@ -223,45 +214,13 @@ class MemorySource:
         ordinary = {name: digit for name, digit in digits.items() if not isinstance(digit, ListDigit)}
         if len(ordinary) < len(digits):
             return self._exploded(digits, rows, tuple(filters), partials, cancel, within)
-        ranges, others = self._slices(tuple(filters), rows)
+        ranges, others = self.dimensions.slices(tuple(filters), rows)
         keys = pack(list(ordinary.values()), *rows)
-        conditions = (*self.predicates(others), *([] if within is None else [within]))
+        conditions = (*self.dimensions.predicates(others), *([] if within is None else [within]))
         scan = Scan(*rows, keys, conditions, cancel, ranges, self.means)
         groups, series = self.groups(scan, partials)
         codes = dict(zip(digits, scan.keys.split(groups.keys), strict=True))
         return Partials(codes, dict(zip(partials, series, strict=True)), len(groups.keys))
-
-    def _slices(self, filters: tuple[Filter, ...], rows: tuple[int, int]) -> tuple[Ranges | None, tuple[Filter, ...]]:
-        """The rows that pass the filters on leading dimensions, which are slices, and the filters that are left."""
-        if not filters or rows[1] - rows[0] < WORTH_ROWS or not self.layout.order:
-            return None, filters
-        for depth in range(len(self.layout.order), 0, -1):
-            leading = self.layout.order[:depth]
-            own = [one for one in self._told(filters) if self._stored(one.dimension) in leading]
-            if not any(self._stored(one.dimension) == leading[-1] for one in own):
-                continue
-            if (runs := runs_at(self.layout, depth)) is None:
-                continue
-            layout = Layout(len(runs.offsets) - 1, None, runs.codes, {})
-            # Only the runs that have any of these rows are looked at.
-            first = int(runs.offsets.searchsorted(np.int64(rows[0]), side="right")) - 1
-            last = int(runs.offsets.searchsorted(np.int64(rows[1])))
-            conditions = MemorySource(layout, self.dictionaries).predicates(own)
-            kept = np.logical_and.reduce([one.mask(first, last) for one in conditions])
-            ranges = kept_rows(runs.offsets[first : last + 1], kept, *rows)
-            return ranges, tuple(one for one in filters if one not in own)
-        return None, filters
-
-    def _told(self, filters: Iterable[Filter]) -> list[Filter]:
-        """The filters that not every row is known to pass."""
-        return [one for one in filters if not (self.filters and implies(self.filters, one))]
-
-    def _stored(self, name: str) -> str | None:
-        """The dimension whose codes tell this one; None for lists."""
-        if name in self.layout.codes:
-            return name
-        parents = self.dictionaries.parents
-        return next((child for child, above in parents if above == name and child in self.layout.codes), None)
 
     def _exploded(
         self,
@@ -274,13 +233,13 @@ class MemorySource:
     ) -> Partials:
         """What is said of a list that makes groups is held against its members, all else against facts."""
         keyed = {
-            name: replace(digit, kept=self._kept(one for one in filters if one.dimension == name))
+            name: replace(digit, kept=self.dimensions.kept(one for one in filters if one.dimension == name))
             if isinstance(digit, ListDigit)
             else digit
             for name, digit in digits.items()
         }
         of_members = {name for name, digit in digits.items() if isinstance(digit, ListDigit)}
-        others = tuple(self.predicates(one for one in filters if one.dimension not in of_members))
+        others = tuple(self.dimensions.predicates(one for one in filters if one.dimension not in of_members))
         others += () if within is None else (within,)
 
         def group(block: Block) -> Partials:
@@ -329,7 +288,7 @@ class MemorySource:
         digits: dict[str, Digit | ListDigit] = {}
         for name in group:
             if name not in levels:
-                digits[name] = self.digit_of(name)
+                digits[name] = self.dimensions.digit_of(name)
             elif name == levels[0]:
                 digits[name] = self._time_digit(levels, start, stop)
         return digits
@@ -360,49 +319,3 @@ class MemorySource:
         offsets[0], offsets[-1] = start, stop
         least, most = (groups[0], groups[-1]) if found.rising else (groups.min(), groups.max())
         return TimeDigit(groups - least, offsets, int(most - least) + 1, int(least))
-
-    def digit_of(self, name: str) -> CodeDigit | ListDigit:
-        """A dimension, which is none of time, as part of a key."""
-        if name in self.layout.lists:
-            return ListDigit(self.layout.lists[name])
-        codes, table = self.codes_of(name)
-        return CodeDigit(codes, self.dictionaries.members[name].cardinality, table)
-
-    def codes_of(self, name: str) -> tuple[Codes, Codes | None]:
-        """The codes of a dimension, or those of one that determines it with the table that leads up."""
-        stored = self._stored(name)
-        assert stored is not None
-        return self.layout.codes[stored], None if stored == name else self.dictionaries.parents[stored, name]
-
-    def predicates(self, filters: Iterable[Filter]) -> Iterable[Condition]:
-        """The filters that rows have to be held against: all but those that every row is known to pass, whose dimension
-        need not be stored. Those of one list are one, since one member has to pass them all."""
-        of_lists: dict[str, list[Filter]] = {}
-        for predicate in self._told(filters):
-            if predicate.dimension in self.layout.lists:
-                of_lists.setdefault(predicate.dimension, []).append(predicate)
-                continue
-            found, kept = self._marked(predicate)
-            codes, table = self.codes_of(predicate.dimension)
-            if table is not None:
-                yield Predicate(codes, kept[table])
-            else:
-                few = tuple(found) if 0 < len(found) <= 4 else None
-                yield Predicate(codes, kept, few, predicate.exclude)
-        for name, said in of_lists.items():
-            kept_members = self._kept(said)
-            assert kept_members is not None
-            yield SomeMember(self.layout.lists[name], kept_members)
-
-    def _marked(self, predicate: Filter) -> tuple[list[int], np.ndarray]:
-        """The codes that a predicate names, and for each code whether it passes."""
-        members = self.dictionaries.members[predicate.dimension]
-        found = sorted({members.code(value) for value in predicate.values} - {-1})
-        kept = np.full(max(members.cardinality, 1), predicate.exclude)
-        kept[found] = not predicate.exclude
-        return found, kept
-
-    def _kept(self, filters: Iterable[Filter]) -> np.ndarray | None:
-        """For each code of a dimension whether it passes all of some predicates on it; None where there are none."""
-        masks = [self._marked(predicate)[1] for predicate in filters]
-        return np.logical_and.reduce(masks) if masks else None

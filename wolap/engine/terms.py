@@ -90,7 +90,8 @@ class Terms:
         """The partials of some keys. Raises PartialOverflow."""
         series = []
         for (partial, _), (own, hits) in zip(self.wanted, self.places, strict=True):
-            values, *low = (totals[place][chosen] for place in own)
+            # A column of a table is left, so that a series is its own and not all of that.
+            values, *low = (np.ascontiguousarray(totals[place][chosen]) for place in own)
             if low:
                 values = Halves.join(values, low[0], partial)
             if hits is None:
