@@ -46,7 +46,7 @@ AddUp = Callable[[Scan, Sequence[Partial]], tuple[Groups, list[tuple[Series, pa.
 def runs_at(layout: Layout, depth: int, level: str | None = None) -> Runs | None:
     """The runs of a depth, for reports by this level of time; None where they would be too short to help."""
     partition = None
-    if level is not None and layout.time is not None and not nests(layout.time.level, level):
+    if not layout.rows or (level is not None and layout.time is not None and not nests(layout.time.level, level)):
         return None
     if depth == 0 and layout.time is not None:
         finest = partition_level(layout.time, layout.time.level)
