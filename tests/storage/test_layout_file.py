@@ -73,7 +73,7 @@ def test_a_projection_from_stretches_in_a_file_is_that_in_memory(data: st.DataOb
         if wanted:
             whole.materialize(*wanted)
         patched.setattr(materialize, "_STRETCH", data.draw(st.sampled_from([1, 3, 1 << 17])))
-        patched.setattr(layout_file, "_NARROW_ROWS", data.draw(st.sampled_from([0, 1 << 20])))
+        patched.setattr(layout_file, "NARROW_ROWS", data.draw(st.sampled_from([0, 1 << 20])))
         patched.setattr(groups, "_LONG_RUN", data.draw(st.sampled_from([1, 16])))
         held = data.draw(st.sampled_from([0, 100, 1 << 20]))
         patched.setattr(layout_file, "Spool", lambda folder: Spool(folder, held))
@@ -234,7 +234,7 @@ def test_what_is_mapped_stays_when_the_file_is_made_again(cube: Cube, path: Path
 
 
 def test_numbers_are_stored_as_narrow_as_they_are(cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout_file, "_NARROW_ROWS", 0)
+    monkeypatch.setattr(layout_file, "NARROW_ROWS", 0)
     cube.materialize(GRAIN, folder=tmp_path)
     layout = cube.snapshot.sources[GRAIN].layout
     widths = {str(partial): column.values.dtype.itemsize for partial, column in layout.columns.items()}

@@ -16,17 +16,20 @@ import pyarrow.compute as pc
 from wolap.errors import Problem, SchemaError, quote
 from wolap.model.aggregate import Partial
 
-__all__ = ["COUNT", "Column", "Values", "from_int64", "is_clock", "read_numbers", "widened"]
+__all__ = ["COUNT", "NARROW_ROWS", "Column", "Values", "from_int64", "is_clock", "narrowed", "read_numbers", "widened"]
 
 Values = np.ndarray
 COUNT = pa.int64()
+# Rows from which on whole numbers are stored narrow. Of fewer the space is little, and widening them costs each query.
+NARROW_ROWS = 1 << 20
+_NARROW = (np.int8, np.int16, np.int32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """One partial of a layout, a value for each row.
 
-    Whole numbers that are read from a file may be narrower than 64 bits there; who reads them widens a block at a time.
+    Whole numbers of many rows may be narrower than 64 bits; who reads them widens a block at a time.
     `values` None stands for a 1 in every row. `valid` None means no nulls; where it is False the value is 0 and
     counts as none. `type` is the Arrow type of what comes out. `low` and `high` bound whole numbers.
 
@@ -60,6 +63,16 @@ class Column:
 def widened(values: Values) -> Values:
     """Numbers in 64 bits, in which all is computed."""
     return values if values.dtype.itemsize == 8 else values.astype(np.int64)
+
+
+def narrowed(column: Column) -> Values:
+    """Whole numbers in the narrowest type with a sign that holds them: sums of such have 64 bits in numpy."""
+    assert column.values is not None
+    for kind in _NARROW:
+        bounds = np.iinfo(kind)
+        if bounds.min <= column.low and column.high <= bounds.max:
+            return column.values.astype(kind)
+    return column.values
 
 
 def is_clock(kept: pa.DataType) -> bool:
@@ -146,4 +159,4 @@ def from_int64(values: Values, valid: np.ndarray | None, output: pa.DataType) ->
     numbers = pa.array(values, mask=mask)
     if pa.types.is_date32(output):
         return numbers.cast(pa.int32()).cast(output)
-    return numbers.cast(output)
+    return numbers if numbers.type == output else numbers.cast(output)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wolap.engine import loops
-from wolap.engine.columns import Values, widened
+from wolap.engine.columns import Values
 from wolap.engine.keys import CodeDigit, MomentDigit, TimeDigit
 from wolap.engine.scan import Scan
 from wolap.engine.terms import UFUNCS, Term
@@ -88,8 +88,7 @@ def _dense(scan: Scan, terms: Sequence[Term], block: int) -> Values:
         if term.start:
             dense[:, place].view(term.type)[:] = term.start
     in_place = [digit for digit in scan.keys.digits if not isinstance(digit, MomentDigit)]
-    are_wide = all(term.values is None or term.values.itemsize == 8 for term in terms)
-    if scan.is_filtered or len(in_place) < len(scan.keys.digits) or not are_wide:
+    if scan.is_filtered or len(in_place) < len(scan.keys.digits):
         for start, stop, chosen in scan.blocks(block):
             digits = [CodeDigit(digit.codes(start, stop, chosen), digit.size) for digit in scan.keys.digits]
             rows = stop - start if chosen is None else len(chosen)
@@ -106,7 +105,7 @@ def _fetched(term: Term, start: int, stop: int, chosen: np.ndarray | None) -> Te
     values, valid = (None if one is None else one[start:stop] for one in (term.values, term.valid))
     if chosen is not None:
         values, valid = (None if one is None else one.take(chosen) for one in (values, valid))
-    return replace(term, values=None if values is None else widened(values), valid=valid)
+    return replace(term, values=values, valid=valid)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +116,7 @@ class _Call:
     columns: tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
     offsets: np.ndarray
     groups: np.ndarray
-    terms: tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
+    terms: tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
 
     @classmethod
     def of(cls, digits: Sequence[CodeDigit | TimeDigit], terms: Sequence[Term]) -> _Call:
@@ -145,14 +144,17 @@ class _Call:
         )  # fmt: skip
 
 
-def _operations(terms: Sequence[Term]) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """What is done with each term, and the columns of numbers and of validity. Two whole numbers side by side are added
-    as a pair."""
+def _operations(
+    terms: Sequence[Term],
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """What is done with each term, the bytes of numbers, and the columns of numbers and of validity. Two whole numbers
+    side by side are added as a pair."""
     found: list[tuple[int, int, int, int]] = []
-    values, valids = [_NO_NUMBERS] * loops.MOST_COLUMNS, [_NO_BYTES] * loops.MOST_COLUMNS
+    widths = np.full(loops.MOST_COLUMNS, 8, np.int64)
+    values, valids = [_NO_BYTES] * loops.MOST_COLUMNS, [_NO_BYTES] * loops.MOST_COLUMNS
     for place, term in enumerate(terms):
         if term.values is not None:
-            values[place] = term.values.view(np.int64)
+            widths[place], values[place] = term.values.itemsize, term.values.view(np.uint8)
         if term.valid is not None:
             valids[place] = term.valid.view(np.uint8)
         kind = (_FLOAT if term.type is np.float64 else _WHOLE)[term.kind]
@@ -160,4 +162,4 @@ def _operations(terms: Sequence[Term]) -> tuple[np.ndarray, tuple[np.ndarray, ..
             found[-1] = loops.PAIR, place - 1, place, place - 1
         else:
             found.append((kind, place, place, place))
-    return np.array(found, np.int64).reshape(-1, 4), tuple(values), tuple(valids)
+    return np.array(found, np.int64).reshape(-1, 4), widths, tuple(values), tuple(valids)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.columns import Column
+from wolap.engine.columns import Column, narrowed
 from wolap.engine.layout import Layout
 from wolap.engine.time_index import TimeIndex
 from wolap.model.aggregate import Partial
@@ -32,7 +32,6 @@ __all__ = ["Frame", "Growing", "Kept", "Kind", "joined", "layout_of"]
 Kept = Callable[[], np.ndarray]
 
 _OFFSETS, _VALUES, _VALID = "offsets", "values", "valid"
-_NARROW = (np.int8, np.int16, np.int32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +139,7 @@ class Growing:
     def _add_column(self, place: int, partial: Partial, column: Column, rows: int) -> None:
         assert column.values is not None
         is_number = column.members is None and not column.is_float
-        self._append(f"{_VALUES} {place}", _narrowed(column) if is_number else column.values)
+        self._append(f"{_VALUES} {place}", narrowed(column) if is_number else column.values)
         valid = f"{_VALID} {place}"
         if column.valid is not None or valid in self._parts:
             if valid not in self._parts and self._rows:
@@ -193,13 +192,3 @@ class Growing:
         parts = list(self.parts(name, dtype))
         self._parts[name].kept.clear()
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _narrowed(column: Column) -> np.ndarray:
-    """Whole numbers in the narrowest type with a sign that holds them: sums of such have 64 bits in numpy."""
-    assert column.values is not None
-    for kind in _NARROW:
-        bounds = np.iinfo(kind)
-        if bounds.min <= column.low and column.high <= bounds.max:
-            return column.values.astype(kind)
-    return column.values

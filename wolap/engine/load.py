@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.columns import Column
+from wolap.engine.columns import NARROW_ROWS, Column, narrowed
 from wolap.engine.finish import unfit_metrics
 from wolap.engine.inputs import Inputs
 from wolap.engine.layout import Dictionaries, Layout
@@ -90,10 +91,23 @@ def load_facts(schema: Schema, table: pa.Table, leading: tuple[str, ...] = ()) -
             instants = instants[order]
         time = TimeIndex.over(instants, schema.zone)
     dictionaries = Dictionaries(members, parents)
-    layout = Layout(table.num_rows, time, codes, columns, lists)
+    layout = Layout(table.num_rows, time, codes, _narrow(columns, table.num_rows), lists)
     if leading:
         return bound, dictionaries, cluster(layout, dictionaries, leading, order)
     return bound, dictionaries, layout if order is None else reorder(layout, order)
+
+
+def _narrow(columns: Mapping[Partial, Column], rows: int) -> dict[Partial, Column]:
+    """Whole numbers as narrow as their bounds allow, where there are many; what partials share they share still."""
+    if rows < NARROW_ROWS:
+        return dict(columns)
+    done = {
+        id(column): column
+        if column.values is None or column.is_float or column.members is not None
+        else replace(column, values=narrowed(column))
+        for column in columns.values()
+    }
+    return {partial: done[id(column)] for partial, column in columns.items()}
 
 
 def _missing(schema: Schema, table: pa.Table) -> Iterator[Problem]:

@@ -95,6 +95,21 @@ def _keep(dense: Array, key: Array, values: Array, valid: Array, sign: int) -> N
                 dense[place] = value
 
 
+@njit(nogil=True)
+def _numbers(column: Array, width: int, begin: int, end: int, scratch: Array) -> Array:
+    """Numbers of so many bytes in 64 bits, in the scratch where they are narrower."""
+    if width == 8:
+        return column.view(np.int64)[begin:end]
+    wide = scratch[: end - begin]
+    if width == 1:
+        _widen(wide, column.view(np.int8)[begin:end])
+    elif width == 2:
+        _widen(wide, column.view(np.int16)[begin:end])
+    else:
+        _widen(wide, column.view(np.int32)[begin:end])
+    return wide
+
+
 def _add_rows_of(
     dense: Array,
     width: int,
@@ -107,6 +122,7 @@ def _add_rows_of(
     groups: Array,
     bucket: int,
     operations: Array,
+    widths: Array,
     values: Arrays,
     valids: Arrays,
 ) -> None:
@@ -115,10 +131,11 @@ def _add_rows_of(
     Each of `digits` has the bytes of a code (0 for time), whether codes go through a table, and a size. Time has the
     code of each bucket in `groups` and where it begins in `offsets`; `bucket` is that of the first row. Each of
     `operations` has what is done, the place of a column of numbers and of another or of validity, and the column of the
-    array.
+    array. Numbers have as many bytes as `widths` says.
     """
     floats = dense.view(np.float64)
     keys, wide = np.empty(_STRIDE, np.uint32), np.empty(_STRIDE, np.uint32)
+    scratch, beside = np.empty(_STRIDE, np.int64), np.empty(_STRIDE, np.int64)
     for begin in range(start, stop, _STRIDE):
         end = min(begin + _STRIDE, stop)
         key, code = keys[: end - begin], wide[: end - begin]
@@ -142,7 +159,8 @@ def _add_rows_of(
         for each in range(len(operations)):
             kind, one, other, place = operations[each]
             column = dense[place:]
-            numbers, valid = values[one][begin:end], valids[other][begin:end]
+            valid = valids[other][begin:end]
+            numbers = _numbers(values[one], widths[one], begin, end, scratch)
             if kind == ROWS:
                 _add_rows(column, key)
             elif kind == VALID:
@@ -150,7 +168,7 @@ def _add_rows_of(
             elif kind == WHOLE:
                 _add(column, key, numbers)
             elif kind == PAIR:
-                _add_pair(column, key, numbers, values[other][begin:end])
+                _add_pair(column, key, numbers, _numbers(values[other], widths[other], begin, end, beside))
             elif kind < FLOAT:
                 _keep(column, key, numbers, valid, 1 if kind == LEAST else -1)
             elif kind == FLOAT:
@@ -184,7 +202,8 @@ add_rows_of = _compiled(
         _TABLE,
         types.int64,
         types.Array(types.int64, 2, "C", readonly=True),
-        types.UniTuple(_NUMBERS, MOST_COLUMNS),
+        _NUMBERS,
+        types.UniTuple(_BYTES, MOST_COLUMNS),
         types.UniTuple(_BYTES, MOST_COLUMNS),
     ),
 )

@@ -28,6 +28,7 @@ from zlib import crc32
 import numpy as np
 import pyarrow as pa
 
+from wolap.engine.columns import NARROW_ROWS
 from wolap.engine.growing import Frame, Growing, Kind, layout_of
 from wolap.engine.layout import Layout
 from wolap.engine.members import Members
@@ -43,8 +44,6 @@ _MAGIC = b"wolap\r\n\x1a"
 _HEAD = struct.Struct("<8sI52x")
 _TAIL = struct.Struct("<QI8s")
 _ALIGNED = 64
-# Rows from which on whole numbers are stored narrow. Of fewer the space is little, and widening them costs each query.
-_NARROW_ROWS = 1 << 20
 _CHECKED = 1 << 24
 
 
@@ -81,7 +80,7 @@ def write_layout(
 
 def _write(path: Path, projection: Projection, growing: Growing, members: Mapping[str, Members], threads: int) -> None:
     frame = growing.frame
-    wanted = {name: growing.dtype(name, narrow=frame.rows >= _NARROW_ROWS) for name in growing.names}
+    wanted = {name: growing.dtype(name, narrow=frame.rows >= NARROW_ROWS) for name in growing.names}
     arrays = {name: (growing.length(name), growing.parts(name, dtype)) for name, dtype in wanted.items()}
     for place, kind in enumerate(frame.kinds):
         if kind.shown is not None:
