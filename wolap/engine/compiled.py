@@ -2,8 +2,8 @@
 
 Threads take equal stretches of the rows and an array each, which are merged in their order. Whole numbers are those of
 numpy to the last bit, since both add up the same terms (`terms.py`); floats are added in the order of rows within a
-stretch, and may differ in the last digits. Rows that predicates leave are fetched first, and are then rows like others:
-to jump from one to the next in the loop takes longer.
+stretch, and may differ in the last digits. Rows that predicates leave are found by numpy, a block at a time, and read
+where they lie.
 """
 
 from __future__ import annotations
@@ -88,15 +88,15 @@ def _dense(scan: Scan, terms: Sequence[Term], block: int) -> Values:
         if term.start:
             dense[:, place].view(term.type)[:] = term.start
     in_place = [digit for digit in scan.keys.digits if not isinstance(digit, MomentDigit)]
-    if scan.is_filtered or len(in_place) < len(scan.keys.digits):
+    if len(in_place) < len(scan.keys.digits):
         for start, stop, chosen in scan.blocks(block):
             digits = [CodeDigit(digit.codes(start, stop, chosen), digit.size) for digit in scan.keys.digits]
             rows = stop - start if chosen is None else len(chosen)
             _Call.of(digits, [_fetched(term, start, stop, chosen) for term in terms])(dense, 0, rows)
         return dense
     call = _Call.of(in_place, terms)
-    for start, stop, _ in scan.blocks(block):
-        call(dense, start, stop)
+    for start, stop, chosen in scan.blocks(block):
+        call(dense, start, stop, chosen)
     return dense
 
 
@@ -136,11 +136,12 @@ class _Call:
                     tables[place] = digit.table.astype(np.uint32, copy=False)
         return cls(kinds, (tuple(codes), tuple(tables)), offsets, groups, _operations(terms))
 
-    def __call__(self, dense: Values, start: int, stop: int) -> None:
+    def __call__(self, dense: Values, start: int, stop: int, chosen: np.ndarray | None = None) -> None:
         bucket = int(self.offsets.searchsorted(np.int64(start), side="right")) - 1
+        rows = _NO_NUMBERS if chosen is None else chosen.astype(np.int64, copy=False)
         loops.add_rows_of(
-            dense.reshape(-1), dense.shape[1], start, stop, self.digits, *self.columns, self.offsets, self.groups,
-            bucket, *self.terms,
+            dense.reshape(-1), dense.shape[1], start, stop, rows, self.digits, *self.columns, self.offsets,
+            self.groups, bucket, *self.terms,
         )  # fmt: skip
 
 

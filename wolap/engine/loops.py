@@ -31,9 +31,14 @@ Arrays = tuple[np.ndarray, ...]
 
 
 @njit(nogil=True)
-def _widen(out: Array, codes: Array) -> None:
-    for row in range(len(codes)):
-        out[row] = codes[row]
+def _read(out: Array, column: Array, begin: int, rows: Array) -> None:
+    """A column from one row on, or where there are `rows`, those of it that lie so far behind."""
+    if len(rows):
+        for row in range(len(out)):
+            out[row] = column[np.uint64(begin + rows[row])]
+    else:
+        for row in range(len(out)):
+            out[row] = column[np.uint64(begin + row)]
 
 
 @njit(nogil=True)
@@ -61,6 +66,17 @@ def _spread(out: Array, start: int, bucket: int, groups: Array, offsets: Array) 
             return bucket
         at = end
         bucket += 1
+
+
+@njit(nogil=True)
+def _find(out: Array, start: int, rows: Array, bucket: int, groups: Array, offsets: Array) -> int:
+    """The codes of time of rows that lie behind `start`, in their order, from the bucket of the first on. Gives that of
+    the last."""
+    for row in range(len(out)):
+        while offsets[bucket + 1] <= start + rows[row]:
+            bucket += 1
+        out[row] = groups[bucket]
+    return bucket
 
 
 @njit(nogil=True)
@@ -96,18 +112,28 @@ def _keep(dense: Array, key: Array, values: Array, valid: Array, sign: int) -> N
 
 
 @njit(nogil=True)
-def _numbers(column: Array, width: int, begin: int, end: int, scratch: Array) -> Array:
-    """Numbers of so many bytes in 64 bits, in the scratch where they are narrower."""
-    if width == 8:
-        return column.view(np.int64)[begin:end]
-    wide = scratch[: end - begin]
+def _numbers(column: Array, width: int, begin: int, rows: Array, scratch: Array) -> Array:
+    """Numbers of so many bytes in 64 bits: as they lie, or in the scratch where they are narrower or some of them."""
+    if width == 8 and not len(rows):
+        return column.view(np.int64)[begin : begin + len(scratch)]
     if width == 1:
-        _widen(wide, column.view(np.int8)[begin:end])
+        _read(scratch, column.view(np.int8), begin, rows)
     elif width == 2:
-        _widen(wide, column.view(np.int16)[begin:end])
+        _read(scratch, column.view(np.int16), begin, rows)
+    elif width == 4:
+        _read(scratch, column.view(np.int32), begin, rows)
     else:
-        _widen(wide, column.view(np.int32)[begin:end])
-    return wide
+        _read(scratch, column.view(np.int64), begin, rows)
+    return scratch
+
+
+@njit(nogil=True)
+def _valid(column: Array, begin: int, rows: Array, scratch: Array) -> Array:
+    """Validity in the same way; nothing where all are valid."""
+    if not len(column) or not len(rows):
+        return column[begin : begin + len(scratch)]
+    _read(scratch, column, begin, rows)
+    return scratch
 
 
 def _add_rows_of(
@@ -115,6 +141,7 @@ def _add_rows_of(
     width: int,
     start: int,
     stop: int,
+    rows: Array,
     digits: Array,
     codes: Arrays,
     tables: Arrays,
@@ -126,7 +153,8 @@ def _add_rows_of(
     values: Arrays,
     valids: Arrays,
 ) -> None:
-    """Adds the rows from `start` to `stop` to a dense array of `width` columns.
+    """Adds the rows from `start` to `stop` to a dense array of `width` columns; where there are `rows`, those that lie
+    so far behind `start`.
 
     Each of `digits` has the bytes of a code (0 for time), whether codes go through a table, and a size. Time has the
     code of each bucket in `groups` and where it begins in `offsets`; `bucket` is that of the first row. Each of
@@ -135,22 +163,30 @@ def _add_rows_of(
     """
     floats = dense.view(np.float64)
     keys, wide = np.empty(_STRIDE, np.uint32), np.empty(_STRIDE, np.uint32)
-    scratch, beside = np.empty(_STRIDE, np.int64), np.empty(_STRIDE, np.int64)
-    for begin in range(start, stop, _STRIDE):
-        end = min(begin + _STRIDE, stop)
-        key, code = keys[: end - begin], wide[: end - begin]
+    scratches, marks = np.empty((2, _STRIDE), np.int64), np.empty(_STRIDE, np.uint8)
+    count = len(rows) if len(rows) else stop - start
+    for first in range(0, count, _STRIDE):
+        length = min(_STRIDE, count - first)
+        chosen = rows[first : first + length]
+        # What is read from here on are the chosen, or as many rows as there are keys.
+        begin = start if len(chosen) else start + first
+        key, code, scratch, beside, marked = (
+            keys[:length], wide[:length], scratches[0, :length], scratches[1, :length], marks[:length],
+        )  # fmt: skip
         key[:] = 0
         for digit in range(len(digits)):
             kind, is_below, size = digits[digit]
             column = codes[digit]
-            if kind == 0:
+            if kind == 0 and len(chosen):
+                bucket = _find(code, begin, chosen, bucket, groups, offsets)
+            elif kind == 0:
                 bucket = _spread(code, begin, bucket, groups, offsets)
             elif kind == 1:
-                _widen(code, column[begin:end])
+                _read(code, column, begin, chosen)
             elif kind == 2:
-                _widen(code, column.view(np.uint16)[begin:end])
+                _read(code, column.view(np.uint16), begin, chosen)
             else:
-                _widen(code, column.view(np.uint32)[begin:end])
+                _read(code, column.view(np.uint32), begin, chosen)
             if is_below:
                 _through(code, tables[digit])
             _fold(key, code, np.uint32(size))
@@ -159,16 +195,18 @@ def _add_rows_of(
         for each in range(len(operations)):
             kind, one, other, place = operations[each]
             column = dense[place:]
-            valid = valids[other][begin:end]
-            numbers = _numbers(values[one], widths[one], begin, end, scratch)
             if kind == ROWS:
                 _add_rows(column, key)
-            elif kind == VALID:
+                continue
+            valid = _valid(valids[other], begin, chosen, marked)
+            if kind == VALID:
                 _add(column, key, valid)
-            elif kind == WHOLE:
+                continue
+            numbers = _numbers(values[one], widths[one], begin, chosen, scratch)
+            if kind == WHOLE:
                 _add(column, key, numbers)
             elif kind == PAIR:
-                _add_pair(column, key, numbers, _numbers(values[other], widths[other], begin, end, beside))
+                _add_pair(column, key, numbers, _numbers(values[other], widths[other], begin, chosen, beside))
             elif kind < FLOAT:
                 _keep(column, key, numbers, valid, 1 if kind == LEAST else -1)
             elif kind == FLOAT:
@@ -195,6 +233,7 @@ add_rows_of = _compiled(
         types.int64,
         types.int64,
         types.int64,
+        _NUMBERS,
         types.Array(types.int64, 2, "C", readonly=True),
         types.UniTuple(_BYTES, MOST_COLUMNS),
         types.UniTuple(_TABLE, MOST_COLUMNS),
