@@ -9,6 +9,7 @@ numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -355,14 +356,14 @@ class Cube:
         if refreshed is None and (statistics := source.statistics) is not None:
             refreshed = statistics.refreshed
         finer = snapshot.sources[source.name]
-        stretches = roll_up(projection, self.schema, finer, cancel, threads)
-        if folder is None:
-            layout = joined(stretches)
-        else:
-            members, zone = snapshot.dictionaries.members, self.schema.zone
-            path = write_layout(folder, projection, stretches, members, threads)
-            layout = map_layout(path, projection, members, zone, check=False)
-            release(finer.layout)
+        with closing(roll_up(projection, self.schema, finer, cancel, threads)) as stretches:
+            if folder is None:
+                layout = joined(stretches)
+            else:
+                members, zone = snapshot.dictionaries.members, self.schema.zone
+                path = write_layout(folder, projection, stretches, members, threads)
+                layout = map_layout(path, projection, members, zone, check=False)
+                release(finer.layout)
         built = replace(projection, statistics=self._alike(statistics_of(layout, refreshed)))
         own = MemorySource(layout, snapshot.dictionaries, built.filters, self._means)
         with self._lock:

@@ -336,6 +336,23 @@ def test_what_cannot_be_kept_on_disk_is_compiled_all_the_same(tmp_path: Path, mo
     assert values.tolist() == [1, 1]
 
 
+@needs_numba
+def test_what_was_kept_and_is_damaged_is_compiled_again(tmp_path: Path) -> None:
+    program = "import numba, sys; numba.config.CACHE_DIR = sys.argv[1]; from wolap.engine import loops; print('well')"
+
+    def run() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+        ).stdout
+
+    assert run() == "well\n"
+    kept = [one for one in tmp_path.rglob("*.nb?") if "_add_rows_of" in one.name]
+    assert kept
+    for one in kept:
+        one.write_bytes(one.read_bytes()[:100])
+    assert run() == "well\n"
+
+
 def test_what_cannot_be_imported_is_left_out_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "find_spec", lambda name: object())
     monkeypatch.setitem(sys.modules, "wolap.engine.compiled", None)

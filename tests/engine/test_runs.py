@@ -12,7 +12,9 @@ from wolap import Cube, Dimension, Query, Schema, Time, Tree, count, declare_pro
 from wolap.cube import FACTS
 from wolap.engine import dimensions, grouping, layout, source, zones
 from wolap.engine.columns import COUNT, Column
+from wolap.engine.keys import pack
 from wolap.engine.lists import SomeMember
+from wolap.engine.scan import Predicate, Scan
 from wolap.engine.sizes import estimate_sizes
 
 DAY = 86_400_000_000
@@ -121,6 +123,34 @@ def test_of_runs_only_those_of_the_interval_are_held_against_a_filter(monkeypatc
     (every, *_), (few, start, stop) = marked
     assert 0 < few < every / 3
     assert 0 < start < stop < table.num_rows
+
+
+def test_a_day_of_clustered_facts_is_planned_and_read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = facts(400_000, 20)
+    cube = Cube(SCHEMA, table, cluster=["a"])
+    query = Query("a", start="2024-03-05", end="2024-03-06", metrics=["rows"])
+    read = []
+    scan_groups = source.scan_groups
+    monkeypatch.setattr(source, "scan_groups", lambda scan, wanted: read.append(scan.rows) or scan_groups(scan, wanted))
+    rows = sum(cube.answer(query).table["rows"].to_pylist())
+    assert 0 < rows < table.num_rows / 15
+    # No zone is worked out for so little, and no neighbouring day is counted.
+    assert read == [rows]
+    assert cube.snapshot.plan(query).cost.rows == rows
+    whole = Query("a", metrics=["rows"])
+    assert cube.answer(whole).table.equals(Cube(SCHEMA, table).answer(whole).table)
+    read.clear()
+    assert sum(cube.answer(query).table["rows"].to_pylist()) == rows
+    assert read == [len(set(table["a"].to_pylist()))]
+
+
+def test_what_is_kept_of_slices_is_told_by_them() -> None:
+    codes = np.repeat(np.arange(100, dtype=np.uint8), 1_000)
+    ranges = np.array([[7_000, 8_000], [50_000, 51_000]])
+    few, half = Predicate(codes, np.arange(100) == 7), Predicate(codes, np.arange(100) < 50)
+    keys = pack([], 0, len(codes))
+    assert Scan(0, len(codes), keys, (few,), ranges=ranges).kept == 1_000
+    assert 40_000 < Scan(0, len(codes), keys, (half,)).kept < 60_000
 
 
 @pytest.mark.parametrize("share", [0.001, 0.05, 0.5, 1])

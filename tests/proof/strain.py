@@ -56,6 +56,7 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((scan,), "_FILTERED", (60, 700)),
     ((scan,), "_LONG_MASK", (1,)),
     ((scan,), "_SAMPLE", (1, 5)),
+    ((source,), "_SHARE", (1 << 30,)),
     ((keys,), "_FEW_RUNS", (0, 2)),
     ((groups,), "_RANKS_MOST", (0,)),
     ((groups,), "_LONG_RUN", (1, 1 << 30)),
@@ -85,6 +86,12 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((zones,), "_BLOCK", (20, 100)),
     ((layout,), "_MOST_PARTITIONS", (1, 20)),
 )
+
+
+if kernels.has_compiled():
+    from wolap.engine import compiled
+
+    LIMITS += (((compiled,), "_THREAD_ROWS", (1, 50)), ((kernels,), "COMPILED_BLOCK", (50, 500)))
 
 
 @contextmanager

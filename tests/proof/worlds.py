@@ -122,7 +122,8 @@ def trial(random: Random) -> Trial:
     facts = _facts(random, schema, alphabets, centers, spreads)
     single = [dimension.name for dimension in dimensions if not dimension.multivalued]
     cluster = random.sample(single, random.randint(0, len(single))) if random.random() < 0.4 else ()
-    cube = Cube(schema, facts, strict=random.random() < 0.1, cluster=cluster)
+    threads = random.choice((1, 1, 3))
+    cube = Cube(schema, facts, strict=random.random() < 0.1, cluster=cluster, threads=threads)
     _build(random, cube, alphabets, clocks)
     _age(random, cube)
     if random.random() < 0.25:

@@ -7,7 +7,7 @@ Keys are shorter by that, and so are faster to build, to sort and to take apart,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ from wolap.engine.keys import CodeDigit
 from wolap.engine.members import Codes
 from wolap.engine.source import MemorySource
 
-__all__ = ["Chain", "chains_of", "codes_of", "digit_of"]
+__all__ = ["Chain", "chains_of", "digit_of", "tables_of"]
 
 
 @dataclass(slots=True)
@@ -49,29 +49,23 @@ def chains_of(dimensions: Sequence[str], source: MemorySource) -> list[Chain]:
     return chains
 
 
-def digit_of(chain: Chain, source: MemorySource) -> CodeDigit | ListDigit:
-    """The digit of a chain: of its finest dimension, numbered in the order of those before it."""
+def tables_of(chain: Chain, source: MemorySource) -> dict[str, Codes]:
+    """For each dimension of a chain the code that it has, by the number of the finest member in the order of the
+    chain."""
+    members, parents = source.dictionaries.members, source.dictionaries.parents
+    size = members[chain.finest].cardinality
+    # The last key is the first to sort by.
+    order = np.lexsort([np.arange(size), *(parents[chain.finest, name] for name in reversed(chain.before))])
+    tables: dict[str, np.ndarray] = {chain.finest: order}
+    tables.update((name, parents[chain.finest, name][order]) for name in (*chain.before, *chain.behind))
+    return {name: table.astype(members[name].codes_type) for name, table in tables.items()}
+
+
+def digit_of(chain: Chain, source: MemorySource, order: Codes) -> CodeDigit | ListDigit:
+    """The digit of a chain: of its finest dimension, whose members are numbered in this order."""
     digit = source.dimensions.digit_of(chain.finest)
     if isinstance(digit, ListDigit) or not chain.before:
         return digit
     ranks = np.empty(digit.size, np.min_scalar_type(digit.size))
-    ranks[_ordered_members(chain, source)] = np.arange(digit.size)
+    ranks[order] = np.arange(digit.size)
     return CodeDigit(digit.column, digit.size, ranks if digit.table is None else ranks[digit.table])
-
-
-def codes_of(chain: Chain, numbers: np.ndarray, source: MemorySource) -> Iterable[tuple[str, Codes]]:
-    """The codes of each dimension of a chain, of groups whose digits are these."""
-    members, parents = source.dictionaries.members, source.dictionaries.parents
-    kept = members[chain.finest].codes_type
-    finest = _ordered_members(chain, source).astype(kept)[numbers] if chain.before else numbers.astype(kept)
-    yield chain.finest, finest
-    for name in (*chain.before, *chain.behind):
-        yield name, parents[chain.finest, name].astype(members[name].codes_type)[finest]
-
-
-def _ordered_members(chain: Chain, source: MemorySource) -> np.ndarray:
-    """The members of the finest dimension, in the order of the chain."""
-    size, parents = source.dictionaries.members[chain.finest].cardinality, source.dictionaries.parents
-    # The last key is the first to sort by.
-    found: np.ndarray = np.lexsort([np.arange(size), *(parents[chain.finest, name] for name in reversed(chain.before))])
-    return found

@@ -24,6 +24,8 @@ __all__ = ["add_up", "fits"]
 
 # A thread pays from so many rows on, and from as many as its own array has keys.
 _THREAD_ROWS = 300_000
+# Bytes of the tables of other threads.
+_TABLES = 8 << 20
 
 # What is done with a term of whole numbers, and with one of floats.
 _WHOLE = {
@@ -70,9 +72,11 @@ def add_up(scan: Scan, terms: Sequence[Term], block: int) -> list[Values]:
 
 
 def _parts(scan: Scan, width: int) -> list[Scan]:
-    """Stretches of a scan for as many threads as it may have and as pay."""
-    count = max(min(scan.means.threads, scan.rows // max(_THREAD_ROWS, scan.keys.size * width)), 1)
-    return scan.parts(count)
+    """Stretches of a scan for as many threads as it may have and as pay, whose tables are no more than the guard of
+    memory allows for (`planner/memory.py`): as much again as one, or as blocks."""
+    slots = max(scan.keys.size * width, 1)
+    most = 1 + max(_TABLES // (8 * slots), 1)
+    return scan.parts(max(min(scan.means.threads, most, scan.rows // max(_THREAD_ROWS, slots)), 1))
 
 
 def _merge(dense: Values, other: Values, terms: Sequence[Term]) -> None:

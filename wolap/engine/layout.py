@@ -45,13 +45,20 @@ class Dictionaries:
 class Runs:
     """Runs of one depth: `offsets` are the rows where each begins, and the end; `time` and `codes` have a row for each.
 
-    `columns` are the partials that were asked for so far; None for one that does not fit 64 bits in some run.
+    `columns` are the partials that were asked for so far, `unfit` those that do not fit 64 bits in some run. `zone` is
+    the layout that has these columns and a row for each run.
     """
 
     offsets: np.ndarray
     time: TimeIndex | None
     codes: Mapping[str, Codes]
-    columns: dict[Partial, Column | None] = field(default_factory=dict)
+    columns: dict[Partial, Column] = field(default_factory=dict)
+    unfit: set[Partial] = field(default_factory=set)
+    zone: Layout = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        zone = Layout(len(self.offsets) - 1, self.time, self.codes, self.columns, order=tuple(self.codes))
+        object.__setattr__(self, "zone", zone)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

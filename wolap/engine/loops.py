@@ -219,7 +219,7 @@ def _compiled(function: Callable[..., None], signature: object) -> Any:
     """A compiled function, kept on disk where there is a place for it."""
     try:
         return njit(signature, nogil=True, cache=True)(function)
-    except (RuntimeError, OSError):
+    except Exception:  # noqa: BLE001 (what is kept may be damaged, and then says anything; else it is said again here)
         return njit(signature, nogil=True)(function)
 
 

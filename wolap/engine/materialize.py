@@ -12,13 +12,13 @@ merged again, stretches may be rolled up side by side, and each goes to memory o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
 import numpy as np
 
-from wolap.engine.chains import chains_of, codes_of, digit_of
+from wolap.engine.chains import chains_of, digit_of, tables_of
 from wolap.engine.execute import overflow_of
 from wolap.engine.explode import ListDigit
 from wolap.engine.groups import PartialOverflow
@@ -40,7 +40,7 @@ _STRETCH = 1 << 16
 
 def roll_up(
     projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None = None, threads: int = 1
-) -> Iterator[Layout]:
+) -> Generator[Layout, None, None]:
     """The stretches of a projection in the order of time, rolled up from a source whose grain is at least as fine.
 
     There is at least one, though it be empty. With more than one of the `threads` that many stretches are rolled up at
@@ -75,8 +75,11 @@ class _Build:
         self.moments: Moments | None = None
         if projection.level is not None and source.layout.time is not None:
             self.buckets, self.moments = buckets_of(source.layout, projection.level, projection.zone)
-        self.chains = chains_of(projection.dimensions, source)
-        self.digits = {chain.finest: digit_of(chain, source) for chain in self.chains}
+        chains = chains_of(projection.dimensions, source)
+        self.tables = {chain.finest: tables_of(chain, source) for chain in chains}
+        self.digits = {
+            chain.finest: digit_of(chain, source, self.tables[chain.finest][chain.finest]) for chain in chains
+        }
         self.partials = sorted(projection.partials, key=str)
 
     def stretches(self) -> Sequence[tuple[int, int, int, int]]:
@@ -109,9 +112,9 @@ class _Build:
         except PartialOverflow as error:
             raise overflow_of(self.schema, self.projection.metrics, error.partial) from None
         codes = {
-            name: own
-            for chain in self.chains
-            for name, own in codes_of(chain, found.dimensions[chain.finest], self.source)
+            name: table[found.dimensions[finest]]
+            for finest, tables in self.tables.items()
+            for name, table in tables.items()
         }
         time = None
         if self.buckets is not None and self.projection.level is not None:

@@ -23,7 +23,7 @@ Ranges = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 _FILTERED = 1 << 18
 _LONG_MASK = 1 << 14
 # What tells how many rows are kept: so many stretches of so many rows.
-_SAMPLES, _SAMPLE = 8, 1 << 10
+_SAMPLES, _SAMPLE = 32, 1 << 7
 
 
 class Condition(Protocol):
@@ -99,10 +99,21 @@ class Scan:
         """About how many rows predicates leave, by a sample that is spread evenly."""
         if not self.predicates or not self.rows:
             return self.rows
-        rows = min(_SAMPLE, self.stop - self.start)
-        begins = np.linspace(self.start, self.stop - rows, _SAMPLES).astype(int).tolist()
-        found = [np.logical_and.reduce([one.mask(begin, begin + rows) for one in self.predicates]) for begin in begins]
+        found = []
+        for number in np.linspace(0, self.rows - 1, _SAMPLES).astype(int).tolist():
+            begin, end = self._stretch(number)
+            end = min(begin + _SAMPLE, end)
+            found.append(np.logical_and.reduce([one.mask(begin, end) for one in self.predicates]).mean())
         return round(self.rows * float(np.mean(found)))
+
+    def _stretch(self, number: int) -> tuple[int, int]:
+        """Where the row lies that has a number among those that are read, and up to where those behind it lie."""
+        if self.ranges is None:
+            return self.start + number, self.stop
+        ends = np.cumsum(self.ranges[:, 1] - self.ranges[:, 0])
+        place = int(np.searchsorted(ends, number, side="right"))
+        end = int(self.ranges[place, 1])
+        return end - (int(ends[place]) - number), end
 
     def blocks(self, size: int) -> Iterator[tuple[int, int, np.ndarray | None]]:
         """Ranges of rows with the positions in them that are kept; None for all. Raises Cancelled when told to stop.
@@ -147,12 +158,7 @@ class Scan:
         if count == 1:
             return [self]
         numbers = [self.rows * part // count for part in range(1, count)]
-        if self.ranges is None:
-            edges = [self.start, *(self.start + number for number in numbers), self.stop]
-        else:
-            ends = np.cumsum(self.ranges[:, 1] - self.ranges[:, 0])
-            found = np.searchsorted(ends, numbers, side="right")
-            edges = [self.start, *(self.ranges[found, 1] - (ends[found] - numbers)).tolist(), self.stop]
+        edges = [self.start, *(self._stretch(number)[0] for number in numbers), self.stop]
         return [self.between(start, stop) for start, stop in pairwise(edges)]
 
     def between(self, start: int, stop: int) -> Scan:

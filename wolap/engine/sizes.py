@@ -32,6 +32,7 @@ from wolap.engine.keys import Digit, TimeDigit
 from wolap.engine.layout import Dictionaries, Layout, partition_level
 from wolap.engine.lists import longest_of
 from wolap.engine.moments import buckets_of, digit_of_buckets
+from wolap.engine.statistics import starts_of_partitions
 from wolap.errors import Cancelled
 from wolap.model.aggregate import COLLECTIONS, Partial
 from wolap.model.level import nests
@@ -255,7 +256,7 @@ class _Partitions:
         if time is None or level is None or wanted is None:
             return cls(None, np.zeros(1, np.intp))
         parts, finer = (time.buckets(one).instants for one in (wanted, level))
-        return cls(tuple(parts.tolist()), np.searchsorted(finer, parts))
+        return cls(starts_of_partitions(parts, time.zone, wanted), np.searchsorted(finer, parts))
 
 
 def _statistics(projection: Projection, rows: np.ndarray, partitions: _Partitions, layout: Layout) -> Statistics:

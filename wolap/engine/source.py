@@ -38,6 +38,8 @@ from wolap.planner.plan import Piece
 __all__ = ["MemorySource", "Source"]
 
 _NO_KEYS = Keys((), 1)
+# Zones are worked out by who reads so large a share of the rows.
+_SHARE = 8
 
 
 class Source(Protocol):
@@ -187,8 +189,14 @@ class MemorySource:
         last = int(runs.offsets.searchsorted(np.int64(stop), side="right")) - 1
         if last - first < 1:
             return [(self, rows)]
+        if (stop - start) * _SHARE < self.layout.rows and not all(partial in runs.columns for partial in partials):
+            # Who reads little need not add up all rows for it.
+            return [(self, rows)]
         zone = zone_of(
-            self.layout, runs, partials, lambda scan, wanted: self.groups(replace(scan, cancel=cancel), wanted)
+            self.layout,
+            runs,
+            partials,
+            lambda scan, wanted: self.groups(replace(scan, cancel=cancel, means=self.means), wanted),
         )
         if zone is None:
             return [(self, rows)]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+import numpy as np
+
 from wolap.engine.layout import Layout, partition_level
 from wolap.engine.lists import longest_of, starts_of
 from wolap.engine.zones import WORTH_ROWS, runs_at
 from wolap.model.interval import EVERYTHING
 from wolap.model.projection import Statistics
+from wolap.model.zone import Zone
 
-__all__ = ["statistics_of"]
+__all__ = ["starts_of_partitions", "statistics_of"]
 
 
 def statistics_of(layout: Layout, refreshed: datetime | None) -> Statistics:
@@ -23,7 +26,8 @@ def statistics_of(layout: Layout, refreshed: datetime | None) -> Statistics:
         partition = partition_level(layout.time, layout.time.level)
         if partition is not None:
             buckets = layout.time.buckets(partition)
-            before, starts = tuple(buckets.offsets.tolist()), tuple(buckets.instants.tolist())
+            before = tuple(buckets.offsets.tolist())
+            starts = starts_of_partitions(buckets.instants, layout.time.zone, partition)
     return Statistics(
         before,
         starts,
@@ -41,6 +45,13 @@ def statistics_of(layout: Layout, refreshed: datetime | None) -> Statistics:
         order=layout.order,
         runs=tuple(_runs(layout)),
     )
+
+
+def starts_of_partitions(instants: np.ndarray, zone: Zone, partition: str) -> tuple[int, ...]:
+    """Where partitions begin whose first rows have these instants: the first there, the others where the calendar has
+    it, so that an interval from there on does not count the one before. (Hours are too short to be worth that.)"""
+    first, *others = instants.tolist()
+    return (first, *(others if partition == "hour" else [zone.floor(partition, one) for one in others]))
 
 
 def _runs(layout: Layout) -> Iterator[int]:

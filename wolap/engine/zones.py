@@ -21,7 +21,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from wolap.engine.columns import Column
 from wolap.engine.groups import Groups, PartialOverflow, Series
 from wolap.engine.keys import TimeDigit, pack
 from wolap.engine.layout import Layout, Runs, column_of, partition_level
@@ -105,25 +104,17 @@ def _begins(columns: Sequence[Codes], offsets: np.ndarray, rows: int) -> np.ndar
 def zone_of(layout: Layout, runs: Runs, partials: Sequence[Partial], add_up: AddUp) -> Layout | None:
     """The layout that has a row for each run; None where a partial does not fit 64 bits in some run, though it may in
     all of them together. Raises Cancelled."""
-    if any(partial in runs.columns and runs.columns[partial] is None for partial in partials):
-        # That was found out once, by adding up all rows.
-        return None
-    if not all(partial in runs.columns for partial in partials):
+    # What is unfit was found out once, by adding up all rows.
+    if runs.unfit.isdisjoint(partials) and not all(partial in runs.columns for partial in partials):
         lengths = len(runs.offsets) - 1
         digit = TimeDigit(np.arange(lengths), runs.offsets, lengths)
         try:
             _, series = add_up(Scan(0, layout.rows, pack([digit], 0, layout.rows)), partials)
         except PartialOverflow as error:
-            runs.columns[error.partial] = None
+            runs.unfit.add(error.partial)
         else:
             runs.columns.update((partial, column_of(*one)) for partial, one in zip(partials, series, strict=True))
-    columns: dict[Partial, Column] = {}
-    for partial in partials:
-        column = runs.columns.get(partial)
-        if column is None:
-            return None
-        columns[partial] = column
-    return Layout(len(runs.offsets) - 1, runs.time, runs.codes, columns, order=tuple(runs.codes))
+    return runs.zone if runs.unfit.isdisjoint(partials) else None
 
 
 def kept_rows(offsets: np.ndarray, kept: np.ndarray, start: int, stop: int) -> Ranges:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wolap.model.aggregate import SETS
+from wolap.model.level import nests
 from wolap.planner.cost import (
     DENSE_ALWAYS,
     DENSE_MOST,
@@ -43,6 +44,8 @@ _VALUE, _ITEM, _COUNTED_ITEM = 16, 32, 64
 # What tells the times of a report by its buckets, and what those are found with, for each bucket that the facts could
 # have: they are kept for the next report, and count as if they never were.
 _BUCKET = 100
+# The code of each instant that clustered facts have, where a report goes by a level below their partitions.
+_MOMENT = 4
 
 
 def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
@@ -59,7 +62,7 @@ def memory_of(parts: Sequence[Part], needs: Needs, size: Estimate) -> int:
     taken = _BLOCKS + groups * _NUMBER * kept
     for part in parts:
         keys = size.keys if whole else keys_of(needs, size, part.interval)
-        taken += _scan(part, needs, size, keys) + _times(part, needs)
+        taken += _scan(part, needs, size, keys) + _times(part, needs) + _moments(part, needs)
     return taken
 
 
@@ -113,6 +116,15 @@ def _times(part: Part, needs: Needs) -> int:
         found = int(_BUCKET * min(projection.statistics.rows, buckets_between(needs.level, whole)))
         needs.known[key] = found
     return found
+
+
+def _moments(part: Part, needs: Needs) -> int:
+    """Bytes that tell when clustered facts were, of an instant for each of them at most."""
+    statistics = part.projection.statistics
+    if not part.projection.is_facts or needs.level is None or statistics is None or not statistics.order:
+        return 0
+    is_told = statistics.partition is not None and nests(statistics.partition, needs.level)
+    return 0 if is_told else _MOMENT * rows_of(part, needs)
 
 
 def _items(part: Part, needs: Needs, rows: int) -> int:
