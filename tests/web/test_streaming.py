@@ -412,3 +412,21 @@ def test_wsgi_chunks(form: str) -> None:
     chunks = list(found)
     assert len(chunks) > 1
     assert b"".join(chunks) == whole(form)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "software", "streams"),
+    [
+        ("HTTP/1.1", "gunicorn/23.0.0", True),
+        ("HTTP/1.0", "gunicorn/23.0.0", False),
+        # What is said to the application is how the client asked, not how it is answered.
+        ("HTTP/1.1", "WSGIServer/0.2", False),
+        ("HTTP/1.1", "Werkzeug/3.1.3", False),
+    ],
+)
+def test_wsgi_servers_that_end_a_body_with_the_connection_get_it_whole(
+    protocol: str, software: str, streams: bool
+) -> None:
+    given = environ(SERVER_PROTOCOL=protocol, SERVER_SOFTWARE=software)
+    found = wsgi_app(wide())(given, lambda *given: None)  # type: ignore[arg-type, return-value]
+    assert (len(list(found)) > 1) is streams
