@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -103,9 +104,17 @@ def test_small_reports_and_pages_are_whole() -> None:
     assert isinstance(respond(f"/w/kind/each.csv?limit={rows - 1}").body, bytes)
 
 
-def test_head_has_no_body() -> None:
+def test_head_has_no_body_and_makes_no_chunk(slow: list[str]) -> None:
     found = respond(target(), "HEAD")
     assert (found.status, found.body, found.header("Content-Length")) == (200, b"", None)
+    assert slow == []
+
+
+def test_the_first_chunk_is_let_go_like_the_others(slow: list[str]) -> None:
+    chunks = respond(target()).body
+    assert not isinstance(chunks, bytes)
+    first, second, last = next(chunks), next(chunks), next(chunks)
+    assert sys.getrefcount(first) == sys.getrefcount(second) == sys.getrefcount(last)
 
 
 def test_what_fails_before_the_first_chunk_has_a_status(failing: Callable[[int], None]) -> None:
