@@ -1,9 +1,10 @@
 """wolap under an ASGI server: `uvicorn app:app` with `app = asgi_app(cube)`.
 
-A thin adapter, and one of the few modules with a clock. Reports are worked out in a thread, so that the event loop
-goes on; when the client goes away, the work is cancelled at the next block. Of a large report each chunk is made, in a
-thread as well, once the one before it is on its way; none is made for a client that has gone. An error between two
-chunks leaves the response without an end, which the server makes visible by closing the connection.
+A thin adapter, and one of the few modules with a clock. Who asks is found out and reports are worked out in a thread,
+so that the event loop goes on; when the client goes away, or the application is cancelled, as by a server that stops,
+the work is cancelled at the next block. Of a large report each chunk is made, in a thread as well, once the one before
+it is on its way; none is made for a client that has gone. An error between two chunks leaves the response without an
+end, which the server makes visible by closing the connection.
 """
 
 from __future__ import annotations
@@ -36,14 +37,16 @@ def asgi_app(
     gzip: bool = True,
     stream: bool = True,
 ) -> Application:
-    """An ASGI 3 application that serves cubes. `principal` says who a request comes from, given its scope.
+    """An ASGI 3 application that serves cubes. `principal` says who a request comes from, given its scope; it is called
+    in the thread that answers, for several requests at a time, and may wait.
 
     Bodies are compressed for clients that accept it, unless `gzip` is False, and large reports are sent while they are
     written, unless `stream` is.
     """
     endpoint = Endpoint(*cubes)
 
-    def respond(request: Request) -> Response:
+    def respond(scope: Message, cancel: Event) -> Response:
+        request = _request(scope, principal(scope), cancel, stream)
         response = endpoint.respond(request, datetime.now(UTC))
         return compressed(request, response) if gzip else response
 
@@ -51,22 +54,19 @@ def asgi_app(
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "http":
-            request = _request(scope, principal(scope), stream)
+            cancel = Event()
+            work = asyncio.create_task(asyncio.to_thread(respond, scope, cancel))
             gone = asyncio.create_task(_disconnected(receive))
             try:
-                await _send(send, await _respond(respond, request, gone), gone)
+                await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    cancel.set()
+                await _send(send, await work, gone)
             finally:
+                cancel.set()
                 gone.cancel()
 
     return application
-
-
-async def _respond(respond: Callable[[Request], Response], request: Request, gone: asyncio.Task[None]) -> Response:
-    work = asyncio.create_task(asyncio.to_thread(respond, request))
-    await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-    if gone.done() and request.cancel is not None:
-        request.cancel.set()
-    return await work
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -74,7 +74,7 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _request(scope: Message, principal: Principal, stream: bool) -> Request:
+def _request(scope: Message, principal: Principal, cancel: Event, stream: bool) -> Request:
     root = str(scope.get("root_path", "")).rstrip("/")
     # Servers may leave out the path as it was sent; the other one is decoded.
     raw = scope.get("raw_path") or quote(scope["path"], safe="/").encode()
@@ -84,7 +84,7 @@ def _request(scope: Message, principal: Principal, stream: bool) -> Request:
     # In HTTP/1.0 a body of no given length ends where the connection does, so that nobody sees one that is broken off.
     streams = stream and scope.get("http_version") != "1.0"
     root = quote(root, safe="/")
-    return Request(scope["method"], target, _headers(scope), principal, root, Event(), streams=streams)
+    return Request(scope["method"], target, _headers(scope), principal, root, cancel, streams=streams)
 
 
 def _below(path: str, root: str) -> str:

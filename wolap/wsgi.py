@@ -62,6 +62,6 @@ def _request(environ: dict[str, Any], principal: Principal, stream: bool) -> Req
 
 def _ends_with_its_connection(environ: dict[str, Any]) -> bool:
     """Whether a body of no given length has no other end, so that nobody sees one that is broken off: in HTTP/1.0, in
-    which wsgiref answers whoever asks."""
+    which wsgiref answers whoever asks, and werkzeug's own server does without threads."""
     software = environ.get("SERVER_SOFTWARE", "")
-    return environ.get("SERVER_PROTOCOL") == "HTTP/1.0" or software.startswith("WSGIServer/")
+    return environ.get("SERVER_PROTOCOL") == "HTTP/1.0" or software.startswith(("WSGIServer/", "Werkzeug/"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise, permutations
+from threading import Thread
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import CHANGES, clock_of
 
+from wolap.engine import time_index
 from wolap.engine.time_index import TimeIndex, local_to_instants
 from wolap.model.interval import Interval
 from wolap.model.level import INSTANT, LEVELS, SUB_DAY, nests
@@ -147,6 +149,61 @@ def test_the_repeated_hour_is_two_buckets_of_one_group() -> None:
     assert found.buckets.part("hour").tolist() == [2, 2]
     assert found.codes.tolist() == [0, 0]
     assert {name: codes.tolist() for name, codes in found.parts.items()} == {"day": [27], "hour": [2]}
+
+
+ORDERS: list[tuple[str, ...]] = list(islice(permutations(("year", "month", "day", "hour", "minute")), 30))
+
+
+def index_of_minutes(count: int = 3000) -> TimeIndex:
+    first = datetime(2024, 3, 30, tzinfo=UTC)
+    return index_of([first + timedelta(minutes=minute) for minute in range(count)], "Europe/Berlin")
+
+
+def test_groups_are_kept_for_a_few_orders_of_levels() -> None:
+    index = index_of_minutes()
+    index.buckets("minute")
+    before = index.bytes
+    first = index.groups(ORDERS[0])
+    assert index.groups(ORDERS[0]) is first
+    one = index.bytes - before
+    assert one == first.codes.nbytes + sum(numbers.nbytes for numbers in first.parts.values()) > 0
+    for levels in ORDERS:
+        index.groups(levels)
+    assert index.bytes - before == 8 * one
+    again = index.groups(ORDERS[0])
+    assert again is not first
+    assert again.codes.tolist() == first.codes.tolist()
+
+
+def test_of_large_groups_the_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_index, "_MANY", 1000)
+    index = index_of_minutes()
+    index.buckets("minute")
+    index.buckets("day")
+    before = index.bytes
+    for levels in ORDERS:
+        index.groups(("day",))
+        found = index.groups(levels)
+        assert index.bytes - before == found.bytes
+
+
+def test_threads_that_ask_for_many_orders_get_what_one_gets() -> None:
+    expected = {levels: index_of_minutes(200).groups(levels).codes.tolist() for levels in ORDERS}
+    index = index_of_minutes(200)
+    wrong: list[tuple[str, ...]] = []
+
+    def ask(orders: list[tuple[str, ...]]) -> None:
+        found = [index.groups(levels).codes.tolist() for levels in orders]
+        wrong.extend(levels for levels, codes in zip(orders, found, strict=True) if codes != expected[levels])
+
+    threads = [Thread(target=ask, args=(ORDERS[start:] + ORDERS[:start],)) for start in (0, 0, 7, 14)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    index.groups(("year",))
+    assert len(index._groups) <= 8
 
 
 @pytest.mark.parametrize("level", LEVELS)

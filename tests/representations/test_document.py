@@ -96,6 +96,20 @@ def test_a_chunk_is_written_as_the_whole_is() -> None:
     assert document.FIRST >= records.LARGE
 
 
+@pytest.mark.parametrize("module", FORMATS, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_nor_has_one_of_many_columns_fewer_values_than_a_large_report(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 6 columns a chunk of at least 50 values has 9 records."""
+    for name in ("FIRST", "MOST"):
+        monkeypatch.setattr(document, name, 50)
+    monkeypatch.setattr(records, "LARGE", 50)
+    found = report(100, native=True, seed=1)
+    chunks = list(module.stream(found))
+    assert len(chunks) == 11
+    assert b"".join(chunks) == module.serialize(found)
+
+
 def test_every_kind_of_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document, "FIRST", 1)
     monkeypatch.setattr(document, "MOST", 1)

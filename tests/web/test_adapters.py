@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from json import loads
+from threading import Event
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ import pytest
 from servers import Ask, asker, uvicorn_server, wsgiref_server
 from web_cubes import cube
 
+from wolap import Principal
 from wolap.asgi import asgi_app
 from wolap.web.endpoint import Endpoint, Request, Response
 
@@ -251,6 +253,57 @@ def test_a_client_that_goes_away_cancels_the_work(monkeypatch: pytest.MonkeyPatc
 
     run(asgi_app(cube()), scope(), receive)
     assert seen == [True]
+
+
+def test_an_application_that_is_cancelled_cancels_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended, seen = Event(), Event(), []
+
+    def respond(self: Endpoint, request: Request, now: object) -> Response:
+        assert request.cancel is not None
+        begun.set()
+        seen.append(request.cancel.wait(5))
+        ended.set()
+        return Response(503, (), b"")
+
+    monkeypatch.setattr(Endpoint, "respond", respond)
+
+    async def some() -> None:
+        async def send(message: dict[str, Any]) -> None:
+            raise AssertionError
+
+        task = asyncio.create_task(asgi_app(cube())(scope(), never, send))
+        await asyncio.to_thread(begun.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(some())
+    assert ended.wait(30)
+    assert seen == [True]
+
+
+def test_the_event_loop_goes_on_while_it_is_found_out_who_asks() -> None:
+    answered, waited = Event(), []
+
+    def principal(given: Any) -> Principal:
+        if given["path"] == "/slow":
+            waited.append(answered.wait(5))
+        return Principal()
+
+    application = asgi_app(cube("country"), principal=principal)
+
+    async def send(message: dict[str, Any]) -> None:
+        return None
+
+    async def other() -> None:
+        await application(scope(), never, send)
+        answered.set()
+
+    async def both() -> None:
+        await asyncio.gather(application(scope("/slow"), never, send), other())
+
+    asyncio.run(both())
+    assert waited == [True]
 
 
 def test_a_client_that_has_gone_already_ends_all_the_same() -> None:

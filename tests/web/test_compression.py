@@ -68,6 +68,13 @@ def asked(accepted: str | None, response: Response, method: str = "GET") -> Resp
         ("identity;q=0, *", True),
         ("deflate", False),
         ("br;q=1, gzip;q=0.1", True),
+        # Some clients leave out the 0 before the point.
+        ("gzip;q=.5", True),
+        ("gzip;q=.0, *", False),
+        ("gzip;q=.5, identity;q=.6", False),
+        ("gzip;q=0., *", False),
+        ("gzip;q=1.", True),
+        ("gzip;q=., *;q=0", False),
         # What is no coding is passed over.
         ("gzip;q=2", False),
         ("gzip;level=9", False),

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web_cubes import NOW, cube
 
-from wolap import Caps, Principal
+from wolap import Caps, Filter, Principal
 from wolap.language.reader import Location, Target, read_query
+from wolap.web import offers as web_offers
 from wolap.web.endpoint import Endpoint, Request
 from wolap.web.offers import Offers
 
@@ -59,3 +60,48 @@ def test_links_are_planned_once_for_a_version(sales, monkeypatch):
     sales.declare("kind")
     assert links(behind) == first
     assert len(asked) == 2 * planned
+
+
+def can_follow_from(cube_of_sales, caller, days=range(1)):
+    """What is asked of offers for requests of one caller, each of which makes the principal anew."""
+    paths = cube_of_sales.schema.forest(None).paths
+    for day in days:
+        offers = Offers(cube_of_sales.snapshot, caller(), NOW - timedelta(days=day))
+        assert [offers.can_follow(path) for path in paths]
+    return cube_of_sales.snapshot.catalog.offers
+
+
+def test_verdicts_hold_their_caller_once():
+    sales = cube(caps=Caps(groups=10_000))
+    members = Filter("city", frozenset(f"city {number}" for number in range(100)))
+    kept = can_follow_from(sales, lambda: Principal(filters=(Filter("city", members.values),)), range(3))
+    ((caller, verdicts),) = kept.items()
+    assert caller == (None, (members,), Caps())
+    assert len(verdicts) > len(sales.schema.forest(None).paths)
+    assert members.values not in [part for key in verdicts for part in key]
+
+
+def test_no_more_verdicts_are_kept_than_some(monkeypatch):
+    monkeypatch.setattr(web_offers, "_MOST_CALLERS", 3)
+    monkeypatch.setattr(web_offers, "_MOST_VERDICTS", 5)
+    sales = cube(caps=Caps(groups=10_000))
+    for groups in range(1, 8):
+        kept = can_follow_from(sales, lambda groups=groups: Principal(caps=Caps(groups=groups)), range(4))
+        assert 1 <= len(kept) <= 3
+        assert all(1 <= len(verdicts) <= 5 for verdicts in kept.values())
+
+
+class Forgetful(dict):
+    """As if another thread took away at once whatever is kept."""
+
+    def __setitem__(self, key, value):
+        """Keeps nothing."""
+
+    def setdefault(self, key, default=None):
+        return Forgetful()
+
+
+def test_what_others_take_away_is_answered_all_the_same():
+    sales = cube("country", caps=Caps(groups=10_000))
+    vars(sales.snapshot.catalog)["offers"] = Forgetful()
+    assert can_follow_from(sales, Principal) == {}

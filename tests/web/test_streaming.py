@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -103,9 +104,17 @@ def test_small_reports_and_pages_are_whole() -> None:
     assert isinstance(respond(f"/w/kind/each.csv?limit={rows - 1}").body, bytes)
 
 
-def test_head_has_no_body() -> None:
+def test_head_has_no_body_and_makes_no_chunk(slow: list[str]) -> None:
     found = respond(target(), "HEAD")
     assert (found.status, found.body, found.header("Content-Length")) == (200, b"", None)
+    assert slow == []
+
+
+def test_the_first_chunk_is_let_go_like_the_others(slow: list[str]) -> None:
+    chunks = respond(target()).body
+    assert not isinstance(chunks, bytes)
+    first, second, last = next(chunks), next(chunks), next(chunks)
+    assert sys.getrefcount(first) == sys.getrefcount(second) == sys.getrefcount(last)
 
 
 def test_what_fails_before_the_first_chunk_has_a_status(failing: Callable[[int], None]) -> None:
@@ -412,3 +421,21 @@ def test_wsgi_chunks(form: str) -> None:
     chunks = list(found)
     assert len(chunks) > 1
     assert b"".join(chunks) == whole(form)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "software", "streams"),
+    [
+        ("HTTP/1.1", "gunicorn/23.0.0", True),
+        ("HTTP/1.0", "gunicorn/23.0.0", False),
+        # What is said to the application is how the client asked, not how it is answered.
+        ("HTTP/1.1", "WSGIServer/0.2", False),
+        ("HTTP/1.1", "Werkzeug/3.1.3", False),
+    ],
+)
+def test_wsgi_servers_that_end_a_body_with_the_connection_get_it_whole(
+    protocol: str, software: str, streams: bool
+) -> None:
+    given = environ(SERVER_PROTOCOL=protocol, SERVER_SOFTWARE=software)
+    found = wsgi_app(wide())(given, lambda *given: None)  # type: ignore[arg-type, return-value]
+    assert (len(list(found)) > 1) is streams

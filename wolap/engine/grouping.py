@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from wolap.engine.columns import Column, Values, widened
 from wolap.engine.groups import MERGES, Places
+from wolap.engine.recent import keep
 from wolap.engine.terms import may_overflow
 from wolap.model.aggregate import JOINT, Partial
 from wolap.model.interval import Interval
@@ -188,10 +189,7 @@ class Groupings:
         if found is None:
             found = make()
             if found.size <= MOST_GROUPS:
-                kept = list(self._kept)
-                for oldest in kept[: max(len(kept) + 1 - MOST_KEPT, 0)]:
-                    self._kept.pop(oldest, None)
-                self._kept[group] = found
+                keep(self._kept, group, found, MOST_KEPT)
         return found
 
     def roll_up(

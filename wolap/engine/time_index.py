@@ -2,9 +2,11 @@
 
 Rows lie in buckets: of facts those of one instant (or each row its own, where hardly two share one), of a projection
 those of one day or hour. A bucket is represented by the first instant that was seen in it, so that facts and
-projections are handled by the same code, and a coarser level is found by looking where the local period changes. What
-is known of a level (where each bucket begins, its calendar parts, the groups that a set of parts makes) is worked out
-when it is first asked for and kept; two threads that ask at once work out the same.
+projections are handled by the same code, and a coarser level is found by looking where the local period changes.
+
+Where each bucket of a level begins is worked out when it is first asked for and kept. So are the groups that calendar
+parts make, of which there are as many as orders of levels: those that were asked for last are kept, and of large ones
+the last alone. Two threads that ask at once work out the same.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wolap.engine.recent import keep
 from wolap.model.crossing import Calendar
 from wolap.model.interval import Interval
 from wolap.model.level import INSTANT, SUB_DAY, common_level, nests
@@ -24,6 +27,8 @@ Instants = np.ndarray[tuple[int], np.dtype[np.int64]]
 _BLOCK = 1 << 18
 # An instant with an offset takes two numbers, one for each row takes one: what is shared by fewer rows is not worth it.
 _SHARED = 2
+# Groups of so many orders of levels are kept; of one where it tells more buckets apart, each of up to 36 bytes.
+_MOST_KEPT, _MANY = 8, 1 << 20
 _FIRST = np.zeros(1, np.int64)
 _SIZES = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY}
 
@@ -68,6 +73,11 @@ class TimeGroups:
     parts: dict[str, np.ndarray]
     rising: bool
 
+    @property
+    def bytes(self) -> int:
+        """Bytes in memory, beside the buckets."""
+        return self.codes.nbytes + sum([numbers.nbytes for numbers in self.parts.values()])
+
 
 class TimeIndex:
     """The time of a layout. `offsets` None: each row is a bucket of its own. `zone` is that of the calendar that is
@@ -97,8 +107,9 @@ class TimeIndex:
     def bytes(self) -> int:
         """Bytes in memory, of what was asked for so far."""
         own = self.instants.nbytes + (0 if self.offsets is None else self.offsets.nbytes)
-        kept = list(self._buckets.values())
-        return own + sum(one.instants.nbytes + one.offsets.nbytes + one.local.nbytes for one in kept)
+        buckets, groups = list(self._buckets.values()), list(self._groups.values())
+        known = sum(one.instants.nbytes + one.offsets.nbytes + one.local.nbytes for one in buckets)
+        return own + known + sum(one.bytes for one in groups)
 
     @property
     def span(self) -> Interval:
@@ -125,9 +136,11 @@ class TimeIndex:
 
     def groups(self, levels: tuple[str, ...]) -> TimeGroups:
         """The groups of a set of time dimensions, sorted by them from left to right."""
-        if levels not in self._groups:
-            self._groups[levels] = self._find_groups(levels)
-        return self._groups[levels]
+        found = self._groups.get(levels)
+        if found is None:
+            found = self._find_groups(levels)
+            keep(self._groups, levels, found, _MOST_KEPT if len(found.codes) <= _MANY else 1)
+        return found
 
     def _find_buckets(self, level: str, zone: Zone) -> Buckets:
         instants, offsets = self._finest(level, zone)

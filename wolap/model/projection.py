@@ -189,8 +189,8 @@ class Catalog:
         return {}
 
     @cached_property
-    def offers(self) -> dict[Hashable, bool]:
-        """Which reports lead to an answer, as far as somebody wanted to offer them (W48)."""
+    def offers(self) -> dict[Hashable, dict[Hashable, bool]]:
+        """Which reports lead to an answer, for each caller to whom somebody wanted to offer them (W48)."""
         return {}
 
 

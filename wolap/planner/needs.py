@@ -59,8 +59,9 @@ class Needs(NamedTuple):
 
 _NONE: frozenset[str] = frozenset()
 
-# Reports that a catalog remembers. Who asks for more different ones waits for each as for the first.
-_MOST_REPORTS = 4096
+# Reports that a catalog remembers, and the members that the filters of each may name, where they are part of what it is
+# remembered by. Who asks for more different ones waits for each as for the first.
+_MOST_REPORTS, _MOST_MEMBERS = 4096, 64
 
 
 def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
@@ -74,9 +75,11 @@ def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
     key = (query.path, query.include, metrics, filtered, pinned, members, query.fresh_since)
     report = catalog.reports.get(key)
     if report is None:
-        if len(catalog.reports) >= _MOST_REPORTS:
-            catalog.reports.clear()
-        report = catalog.reports[key] = _report(query, catalog.schema, metrics, filtered, pinned)
+        report = _report(query, catalog.schema, metrics, filtered, pinned)
+        if members is None or sum([len(predicate.values) for predicate in members]) <= _MOST_MEMBERS:
+            if len(catalog.reports) >= _MOST_REPORTS:
+                catalog.reports.clear()
+            catalog.reports[key] = report
     interval, span = interval_of(query), catalog.span
     return Needs(query, interval, interval.intersect(span), span, catalog.strict, *report)
 

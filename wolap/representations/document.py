@@ -44,7 +44,7 @@ class Document(NamedTuple):
         columns = len(report.dimensions) + len(report.metrics)
         values = FIRST
         while start < report.rows:
-            stop = start + max(values // columns, 1)
+            stop = start + -(-values // columns)
             if (report.rows - stop) * columns < FIRST:
                 stop = report.rows
             records = self.write(_slice(report, start, stop))

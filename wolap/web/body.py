@@ -30,15 +30,17 @@ STREAMS: dict[str, Callable[[Resource], Chunks]] = {
 LARGE = 1 << 17
 
 
-def body_of(resource: Resource, form: str, *, streams: bool) -> Body:
-    """A report in a format: in chunks where it is large and they are wanted."""
+def body_of(resource: Resource, form: str, *, streams: bool, is_read: bool = True) -> Body:
+    """A report in a format: in chunks where it is large and they are wanted, of which none is made yet where nobody
+    reads them."""
     report = resource.report
     if streams and form in STREAMS and report.rows * (len(report.dimensions) + len(report.metrics)) >= LARGE:
         chunks = STREAMS[form](resource)
-        return _begun(next(chunks), chunks)
+        return _begun([next(chunks)], chunks) if is_read else chunks
     return FORMATS[form][1](resource)
 
 
-def _begun(first: bytes, rest: Chunks) -> Chunks:
-    yield first
+def _begun(first: list[bytes], rest: Chunks) -> Chunks:
+    # Taken out of what is given, so that it goes when it has been sent.
+    yield first.pop()
     yield from rest

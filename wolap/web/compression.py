@@ -20,6 +20,7 @@ from itertools import islice
 
 from wolap.web.body import Chunks
 from wolap.web.endpoint import Request, Response
+from wolap.web.negotiation import WEIGHT
 
 try:
     from isal import isal_zlib as codec
@@ -31,7 +32,7 @@ __all__ = ["GZIP", "LEAST", "LEVEL", "accepts_gzip", "compressed"]
 # Bytes from which on a body is compressed; the level; the window of zlib's with which a stream is a gzip member.
 LEAST, LEVEL, GZIP = 1 << 10, 1, 31
 
-_CODING = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*[qQ]\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*)?")
+_CODING = re.compile(rf"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:{WEIGHT})?")
 _MOST_CODINGS = 50
 
 

@@ -199,7 +199,7 @@ class Endpoint:
         if len(resource.href) > LONGEST_TARGET:
             text = "the target, with all that it leaves unsaid, is longer than"
             return _refusal(414, f"{text} {LONGEST_TARGET:,} characters, and could not be asked again")
-        body = body_of(resource, choice.format, streams=request.streams)
+        body = body_of(resource, choice.format, streams=request.streams, is_read=request.method != "HEAD")
         headers = _headers(choice, body)
         if choice.media_type == "text/csv":
             headers.append(("Content-Disposition", f'attachment; filename="{file_name(resource)}.csv"'))

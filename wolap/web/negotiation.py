@@ -17,7 +17,7 @@ from wolap.errors import UnsupportedFormat, nearest, quote
 from wolap.representations import csv_safe, csv_text, hal_json, hal_xml, html_page
 from wolap.representations.resource import Resource
 
-__all__ = ["FORMATS", "Choice", "negotiate"]
+__all__ = ["FORMATS", "WEIGHT", "Choice", "negotiate"]
 
 # The formats that are served, in order of preference: media types and serializer.
 FORMATS: dict[str, tuple[tuple[str, ...], Callable[[Resource], bytes]]] = {
@@ -30,8 +30,9 @@ FORMATS: dict[str, tuple[tuple[str, ...], Callable[[Resource], bytes]]] = {
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _RANGE = re.compile(rf"\s*({_TOKEN})/({_TOKEN})\s*(;.*)?")
-# Java's own client leaves out the 0 before the point.
-_WEIGHT = re.compile(r";\s*[qQ]\s*=\s*(0?\.\d{1,3}|0\.?|1(?:\.0{0,3})?)\s*(?:;|$)")
+# A weight behind what it is of. Java's own client leaves out the 0 before the point.
+WEIGHT = r";\s*[qQ]\s*=\s*(0?\.\d{1,3}|0\.?|1(?:\.0{0,3})?)\s*"
+_WEIGHT = re.compile(rf"{WEIGHT}(?:;|$)")
 _HAS_WEIGHT = re.compile(r";\s*[qQ]\s*=")
 # What stands between commas; a comma in a quoted text (RFC 9110, section 5.6.4) is none.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')

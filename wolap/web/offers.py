@@ -1,8 +1,8 @@
 """Which links may be offered (W48): those that lead to an answer.
 
 Whether a path answers by itself hangs on the version of a cube, on who asks, and on the interval that a report without
-one gets. So it is planned once for these three, and the version keeps it: most requests only look. What ends behind the
-last fact ends nowhere in particular, so that a clock that goes on changes nothing.
+one gets. So it is planned once for these three, and the version keeps it, by caller: most requests only look. What ends
+behind the last fact ends nowhere in particular, so that a clock that goes on changes nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from wolap.cube import Snapshot
 from wolap.errors import QueryError
@@ -23,13 +24,14 @@ from wolap.planner.plan import Plan
 
 __all__ = ["Offers"]
 
-# Verdicts that a version keeps. Each default interval has its own, so that they would pile up with the days.
-_MOST_KEPT = 65_536
+# Callers of whom a version keeps verdicts, and verdicts of each. Each default interval has its own, so that they would
+# pile up with the days.
+_MOST_CALLERS, _MOST_VERDICTS = 256, 1024
 
 _Bounds = tuple[Moment | None, Moment | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Offers:
     """What one version of a cube offers to one caller at one time; `answers_all` where no report can be refused."""
 
@@ -59,13 +61,14 @@ class Offers:
         """Whether a path answers by itself."""
         if self.answers_all:
             return bool(self.metrics(path))
-        kept = self.snapshot.catalog.offers
-        key = (self._caller, path, *self._default(path))
-        if key not in kept:
-            if len(kept) >= _MOST_KEPT:
-                kept.clear()
-            kept[key] = self.is_answerable(path) and self._plan(Target((), ()), Location(path, None)) is not None
-        return kept[key]
+        key = (path, *self._default(path))
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self.is_answerable(path) and self._plan(Target((), ()), Location(path, None)) is not None
+            if len(self._verdicts) >= _MOST_VERDICTS:
+                self._verdicts.clear()
+            self._verdicts[key] = verdict
+        return verdict
 
     def answers(self, target: str) -> bool:
         """Whether a target answers, and for just the interval that it says."""
@@ -74,12 +77,18 @@ class Offers:
         plan = None if location is None else self._plan(split, location)
         return plan is not None and not plan.widened
 
-    @property
-    def _caller(self) -> Hashable:
-        """Whom a verdict is for. Filters are settled: True and 1 are equal, and not the same text."""
-        principal, schema = self.principal, self.snapshot.catalog.schema
-        implied = tuple(settle_filter(one, schema) for one in principal.filters) if principal.filters else ()
-        return principal.audience, implied, principal.caps
+    @cached_property
+    def _verdicts(self) -> dict[Hashable, bool]:
+        """What the version keeps for the caller. Filters are settled: True and 1 are equal, and not the same text."""
+        principal, catalog = self.principal, self.snapshot.catalog
+        implied = tuple(settle_filter(one, catalog.schema) for one in principal.filters) if principal.filters else ()
+        caller = (principal.audience, implied, principal.caps)
+        verdicts = catalog.offers.get(caller)
+        if verdicts is None:
+            if len(catalog.offers) >= _MOST_CALLERS:
+                catalog.offers.clear()
+            verdicts = catalog.offers.setdefault(caller, {})
+        return verdicts
 
     def _default(self, path: Path) -> _Bounds:
         """The interval of a bare path, an end behind the facts as their own end."""
