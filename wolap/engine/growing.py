@@ -75,7 +75,7 @@ def layout_of(frame: Frame, arrays: Mapping[str, np.ndarray], mapped: object | N
             found[0], found[1], kind.type, kind.low, kind.high, kind.members, found[2], found[3], kind.shown
         )
     codes = {name: arrays[f"codes {place}"] for place, name in enumerate(frame.dimensions)}
-    return Layout(frame.rows, time, codes, columns, order=frame.dimensions, mapped=mapped)
+    return Layout(frame.rows, time, codes, columns, order=frame.dimensions, mapped=mapped, are_groups=True)
 
 
 @dataclass(slots=True)

@@ -57,7 +57,9 @@ class Runs:
     zone: Layout = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        zone = Layout(len(self.offsets) - 1, self.time, self.codes, self.columns, order=tuple(self.codes))
+        zone = Layout(
+            len(self.offsets) - 1, self.time, self.codes, self.columns, order=tuple(self.codes), are_groups=True
+        )
         object.__setattr__(self, "zone", zone)
 
 
@@ -91,7 +93,8 @@ class Moments:
 class Layout:
     """Rows sorted by time, and by the dimensions in `order` within each bucket of its index, as columns.
 
-    `mapped` is what all of them are views of, where they are in a file.
+    Rows that `are_groups` have each a bucket and codes that no other has. `mapped` is what all columns are views of,
+    where they are in a file.
     """
 
     rows: int
@@ -102,6 +105,7 @@ class Layout:
     order: tuple[str, ...] = ()
     moments: Moments | None = None
     mapped: object | None = None
+    are_groups: bool = False
     # By depth and partition (`engine/zones.py`), worked out when they are first asked for.
     known_runs: dict[tuple[int, str | None], Runs | None] = field(default_factory=dict, init=False, repr=False)
 

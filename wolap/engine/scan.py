@@ -22,6 +22,8 @@ Ranges = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 # So many rows are held against predicates at a time; a mask as long as the other is looked through by polars.
 _FILTERED = 1 << 18
 _LONG_MASK = 1 << 14
+# Ranges of so many rows on average are read where they lie, rather than put together.
+_LONG_RANGE = 1 << 12
 # What tells how many rows are kept: so many stretches of so many rows.
 _SAMPLES, _SAMPLE = 32, 1 << 7
 
@@ -137,8 +139,13 @@ class Scan:
 
     @staticmethod
     def _slices(ranges: Ranges, size: int) -> Iterator[tuple[int, int, np.ndarray | None]]:
-        """Blocks of as many rows of the ranges, however far those lie apart."""
+        """Blocks of as many rows of the ranges, however far those lie apart; long ranges are blocks of their own."""
         lengths = ranges[:, 1] - ranges[:, 0]
+        if len(ranges) * _LONG_RANGE <= lengths.sum():
+            for start, stop in ranges.tolist():
+                for begin in range(start, stop, size):
+                    yield begin, min(begin + size, stop), None
+            return
         ends = np.cumsum(lengths)
         # How far a row of a range lies behind its number among all rows that are read.
         ahead = ranges[:, 0] - (ends - lengths)

@@ -26,6 +26,7 @@ from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.moments import cuts_of, spread
 from wolap.engine.scan import ALONE, Condition, Means, Scan
 from wolap.engine.stitch import stitch
+from wolap.engine.taken import take_rows, tell_groups
 from wolap.engine.time_index import TimeIndex
 from wolap.engine.zones import WORTH_ROWS, runs_at, zone_of
 from wolap.model.aggregate import COLLECTIONS, JOINT, Partial
@@ -160,7 +161,12 @@ class MemorySource:
     ) -> Partials:
         """The partials of a range of rows, or of those within it that are meant."""
         digits = self._digits(query.group, levels, *rows)
-        found = self.grouped(digits, rows, query.filters, partials, cancel, within)
+        if within is None and rows[0] < rows[1] and tell_groups(self.layout, query, levels, partials):
+            ranges, others = self.dimensions.slices(query.filters, rows)
+            scan = Scan(*rows, _NO_KEYS, tuple(self.dimensions.predicates(others)), cancel, ranges)
+            found = take_rows(scan, digits, {partial: self.layout.columns[partial] for partial in partials})
+        else:
+            found = self.grouped(digits, rows, query.filters, partials, cancel, within)
         return replace(found, dimensions=self._columns(query.group, levels, digits, found.dimensions))
 
     def _parts(
