@@ -50,7 +50,7 @@ RATES = {
     "dense": 0.6,  # a key that could occur, for each partial
     "sort": 23.0,  # a row that is left, put in the order of its key
     "carry": 1.0,  # a row that is left, carried along by one partial
-    "item": 10.0,  # a value that is counted or merged by itself
+    "item": 5.0,  # a value that is counted or merged by itself
     "joint": 30.0,  # a row that is left, joined to its group in a second pass, for one partial
     "group": 2.5,  # a group of the answer, for each column
 }
