@@ -53,6 +53,7 @@ RATES = {
     "item": 5.0,  # a value that is counted or merged by itself
     "joint": 30.0,  # a row that is left, joined to its group in a second pass, for one partial
     "group": 2.5,  # a group of the answer, for each column
+    "stitch": 8.0,  # the same where the groups of several pieces are put together
 }
 
 # The values that could be counted while a pair of fact and member is laid out.
@@ -76,7 +77,7 @@ class Work(NamedTuple):
     `read` is for a row that is read; `few` and `many` are for one that filters leave, which is `share` of them, where
     keys are few and where they are many beside the rows, and `item` for each value of it that is counted by itself;
     `key` is for each key that could occur where they are few, `answer` for all groups that come out, `piece` for each
-    piece. Keys run up to `keys`.
+    piece, `stitch` for all groups where there are several. Keys run up to `keys`.
     """
 
     share: float
@@ -86,6 +87,7 @@ class Work(NamedTuple):
     item: float
     key: float
     answer: float
+    stitch: float
     piece: float
     keys: float
 
@@ -112,6 +114,7 @@ def work_of(needs: Needs, size: Estimate, rates: Mapping[str, float] = RATES) ->
         many = rates["digit"] * digits + rates["sort"] + rates["carry"] * columns
         key = rates["dense"] * (columns + 1)
     second = rates["joint"] * joint
+    numbers = size.groups * (len(needs.dimensions) + len(needs.levels) + len(needs.metrics))
     return Work(
         size.share,
         rates["predicate"] * len(query.filters),
@@ -119,7 +122,8 @@ def work_of(needs: Needs, size: Estimate, rates: Mapping[str, float] = RATES) ->
         many + second,
         rates["item"],
         key,
-        rates["group"] * size.groups * (len(needs.dimensions) + len(needs.levels) + len(needs.metrics)),
+        rates["group"] * numbers,
+        rates["stitch"] * numbers,
         rates["piece"],
         size.keys,
     )
@@ -193,7 +197,7 @@ def rows_of(part: Part, needs: Needs) -> int:
 
 def cost_of(parts: Sequence[Part], needs: Needs, size: Estimate, work: Work) -> Cost:
     """What it costs to answer from these parts."""
-    total, spent = 0, work.answer
+    total, spent = 0, work.answer + (work.stitch if len(parts) > 1 else 0.0)
     for part in parts:
         rows = rows_of(part, needs)
         total += rows
