@@ -143,9 +143,7 @@ class Cube:
         threads: int = 1,
         compiled: bool = True,
     ) -> None:
-        if threads < 1:
-            raise SchemaError([Problem("threads", f"are {threads}", "1 or more")])
-        self._means = Means(threads, compiled)
+        self._means = Means(_checked_threads(threads), compiled)
         bound, dictionaries, layout = load_facts(schema, _table(schema, facts), tuple(cluster))
         source = MemorySource(layout, dictionaries, means=self._means)
         catalog = Catalog(
@@ -264,17 +262,18 @@ class Cube:
         progress: Callable[[Progress], None] | None = None,
         cancel: Event | None = None,
         folder: Path | None = None,
-        threads: int = 1,
+        threads: int | None = None,
     ) -> None:
         """Builds projections: those that are named, and without names all that are declared and not built.
 
         Each is made from the smallest that is built and fine enough, so finer ones are built first. `now` becomes
         their refresh time (that of what they are made from where it is not given). Each is there for queries as soon
         as it is built. With a `folder` each goes to a file there as it is made, and is asked where it lies; the file is
-        to stay as it is while the cube is in use. Without, it is in memory. `threads` is how many share the work.
-        Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits, OSError where a file cannot be
-        written, and Cancelled; what was built before then stays.
+        to stay as it is while the cube is in use. Without, it is in memory. `threads` is how many share the work, as
+        many as the cube has unless said. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits,
+        OSError where a file cannot be written, and Cancelled; what was built before then stays.
         """
+        shared = self._means.threads if threads is None else _checked_threads(threads)
         wanted = [self._declaration(one) for one in projections]
         self._declare_missing(wanted)
         names = {one.name for one in wanted}
@@ -282,7 +281,7 @@ class Cube:
             [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
         )
         for done, projection in enumerate(waiting, 1):
-            built, source = self._build(projection, now, cancel, folder, threads)
+            built, source = self._build(projection, now, cancel, folder, shared)
             if progress is not None:
                 progress(Progress(built, done, len(waiting), source))
 
@@ -381,6 +380,12 @@ class Cube:
         old = self._snapshot
         catalog = replace(old.catalog, projections=tuple(projections), version=old.catalog.version + 1)
         self._snapshot = Snapshot(catalog, {**old.sources, **sources}, old.dictionaries)
+
+
+def _checked_threads(threads: int) -> int:
+    if threads < 1:
+        raise SchemaError([Problem("threads", f"are {threads}", "1 or more")])
+    return threads
 
 
 def _table(schema: Schema, facts: pa.Table | ArrowStream) -> pa.Table:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.engines.events import company, members
-from benchmarks.engines.questions import ACCOUNTS, SHOWN, Ask, Question, decoded, keyed, unpacked
+from benchmarks.engines.questions import ACCOUNTS, KEY, SHOWN, Ask, Question, keyed, with_members
 
 KEYS = ("dictionaries", "codes", "one key")
 
@@ -55,17 +55,11 @@ def asking(table: pa.Table, question: Question, keys: str, way: str) -> Ask:
         if keys != "one key":
             answer = grouped(part, names, question, way)
         else:
-            columns = {"key": one_key(part, question), **{name: part[name] for name in own}}
-            answer = grouped(pa.table(columns), ["key"], question, way)
+            columns = {KEY: one_key(part, question), **{name: part[name] for name in own}}
+            answer = grouped(pa.table(columns), [KEY], question, way)
         if question.top:
             answer = answer.take(pc.select_k_unstable(answer, question.top, [(question.metrics[0], "descending")]))
-        if keys == "dictionaries":
-            return answer
-        if keys == "one key":
-            codes = unpacked(np.asarray(answer["key"]), question)
-        else:
-            codes = {name: np.asarray(answer[f"{name}_code"]) for name in question.sizes}
-        return decoded(codes, {name: answer[name] for name in question.metrics})
+        return with_members(answer, question, keys)
 
     return ask
 

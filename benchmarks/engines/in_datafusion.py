@@ -8,8 +8,8 @@ import datafusion
 import pyarrow as pa
 
 from benchmarks.engines.events import DIMENSIONS
-from benchmarks.engines.questions import Ask, Question, keyed
-from benchmarks.engines.sql import statement, ways, with_members
+from benchmarks.engines.questions import Ask, Question, keyed, with_members
+from benchmarks.engines.sql import statement, ways
 
 PARTITIONS = 2
 BATCH = 1 << 16

@@ -10,8 +10,8 @@ import duckdb
 import pyarrow as pa
 
 from benchmarks.engines.events import DIMENSIONS, members
-from benchmarks.engines.questions import Ask, Question, keyed
-from benchmarks.engines.sql import statement, ways, with_members
+from benchmarks.engines.questions import Ask, Question, keyed, with_members
+from benchmarks.engines.sql import statement, ways
 
 # Bits of the groups that are found by place, not by hash: the default, and enough for day x mvpd x platform.
 PERFECT = {"": 12, "perfect hash": 24}

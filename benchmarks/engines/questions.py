@@ -32,6 +32,8 @@ _SECONDS = {"day": 86_400, "hour": 3600, "minute": 60}
 SHOWN = {"day": "date", "hour": "hour_start", "minute": "time"}
 EPOCH_DAY = (START - date(1970, 1, 1)).days
 ACCOUNTS = "accounts"
+# The column of one number that stands for all codes.
+KEY = "k"
 TOLERANCE = 1e-9
 
 
@@ -119,6 +121,17 @@ def decoded(codes: Mapping[str, np.ndarray], sums: Mapping[str, object]) -> pa.T
         else:
             shown[name] = as_dictionary(column.astype(code_type(DIMENSIONS[name]), copy=False), name)
     return pa.table({**shown, **sums})
+
+
+def with_members(table: pa.Table, question: Question, keys: str) -> pa.Table:
+    """The answer with dates and names of members in the place of codes."""
+    if keys in ("members", "dictionaries") or not question.sizes:
+        return table
+    if keys == "one key":
+        codes = unpacked(np.asarray(table[KEY]), question)
+    else:
+        codes = {name: np.asarray(table[f"{name}_code"]) for name in question.sizes}
+    return decoded(codes, {name: table[name] for name in question.metrics})
 
 
 def instants(bucket: str, codes: np.ndarray) -> pa.Array:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pyarrow as pa
-
 from benchmarks.engines.events import company, members
-from benchmarks.engines.questions import ACCOUNTS, AMOUNT, SHOWN, Question, decoded, unpacked
+from benchmarks.engines.questions import ACCOUNTS, AMOUNT, KEY, SHOWN, Question
 
 KEYS = ("members", "codes", "one key")
 
@@ -20,28 +17,17 @@ def ways(question: Question) -> list[tuple[str, str]]:
 def statement(question: Question, keys: str, way: str, number: str) -> str:
     """The statement that reads table `facts` or `stored`; `number` is a type of 32 bits without sign."""
     table = "stored" if question.stored else "facts"
-    names = ["k"] if keys == "one key" else [_column(name, keys) for name in question.sizes]
+    names = [KEY] if keys == "one key" else [_column(name, keys) for name in question.sizes]
     source = f"{table}{_where(question)}"
     if keys == "one key":
         own = "account_code" if question.counts_accounts else ", ".join(question.metrics)
-        source = f"(SELECT {_key(question, number)} AS k, {own} FROM {source}) AS keyed"
+        source = f"(SELECT {_key(question, number)} AS {KEY}, {own} FROM {source}) AS keyed"
     if way == "rows":
         source = f"(SELECT DISTINCT {', '.join((*names, 'account_code'))} FROM {source}) AS pairs"
     text = f"SELECT {', '.join((*names, *_metrics(question, way)))} FROM {source}"
     if names:
         text += f" GROUP BY {', '.join(names)}"
     return f"{text} ORDER BY {question.metrics[0]} DESC LIMIT {question.top}" if question.top else text
-
-
-def with_members(table: pa.Table, question: Question, keys: str) -> pa.Table:
-    """The answer with dates and names of members in the place of codes."""
-    if keys == "members" or not question.sizes:
-        return table
-    if keys == "one key":
-        codes = unpacked(np.asarray(table["k"]), question)
-    else:
-        codes = {name: np.asarray(table[f"{name}_code"]) for name in question.sizes}
-    return decoded(codes, {name: table[name] for name in question.metrics})
 
 
 def _column(name: str, keys: str) -> str:

@@ -16,7 +16,18 @@ import pyarrow.compute as pc
 from wolap.errors import Problem, SchemaError, quote
 from wolap.model.aggregate import Partial
 
-__all__ = ["COUNT", "NARROW_ROWS", "Column", "Values", "from_int64", "is_clock", "narrowed", "read_numbers", "widened"]
+__all__ = [
+    "COUNT",
+    "NARROW_ROWS",
+    "Column",
+    "Values",
+    "from_int64",
+    "is_clock",
+    "narrowed",
+    "read_numbers",
+    "stored_rows",
+    "widened",
+]
 
 Values = np.ndarray
 COUNT = pa.int64()
@@ -58,6 +69,14 @@ class Column:
         """Bytes in memory."""
         parts = (self.values, self.valid, self.offsets, self.counts)
         return sum(part.nbytes for part in parts if part is not None)
+
+
+def stored_rows(column: np.ndarray | None, start: int, stop: int, chosen: np.ndarray | None) -> np.ndarray | None:
+    """The chosen rows of a block of values or of validity, as they are stored; None of what is not there."""
+    if column is None:
+        return None
+    block = column[start:stop]
+    return block if chosen is None else block.take(chosen)
 
 
 def widened(values: Values) -> Values:

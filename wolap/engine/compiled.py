@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wolap.engine import loops
-from wolap.engine.columns import Values
+from wolap.engine.columns import Values, stored_rows
 from wolap.engine.keys import CodeDigit, MomentDigit, TimeDigit
 from wolap.engine.scan import Scan
 from wolap.engine.terms import UFUNCS, Term
@@ -106,9 +106,7 @@ def _dense(scan: Scan, terms: Sequence[Term], block: int) -> Values:
 
 def _fetched(term: Term, start: int, stop: int, chosen: np.ndarray | None) -> Term:
     """A term over the chosen rows of a block alone."""
-    values, valid = (None if one is None else one[start:stop] for one in (term.values, term.valid))
-    if chosen is not None:
-        values, valid = (None if one is None else one.take(chosen) for one in (values, valid))
+    values, valid = (stored_rows(one, start, stop, chosen) for one in (term.values, term.valid))
     return replace(term, values=values, valid=valid)
 
 

@@ -27,7 +27,7 @@ from warnings import warn
 
 import numpy as np
 
-from wolap.engine.columns import Column, Values, widened
+from wolap.engine.columns import Column, Values, stored_rows, widened
 from wolap.engine.groups import COUNTS, MERGES, Groups, Halves, Series, merge
 from wolap.engine.keys import TimeDigit
 from wolap.engine.scan import Scan
@@ -61,20 +61,8 @@ def block_of(
     column: Column | Term, start: int, stop: int, chosen: np.ndarray | None
 ) -> tuple[Values | None, np.ndarray | None]:
     """The values, in 64 bits, and the validity of the chosen rows of a block."""
-    values, valid = _stored_block(column, start, stop, chosen)
-    return None if values is None else widened(values), valid
-
-
-def _stored_block(
-    column: Column | Term, start: int, stop: int, chosen: np.ndarray | None
-) -> tuple[Values | None, np.ndarray | None]:
-    """The same, values as narrow as they are stored."""
-    values = None if column.values is None else column.values[start:stop]
-    valid = None if column.valid is None else column.valid[start:stop]
-    if chosen is not None:
-        values = None if values is None else values.take(chosen)
-        valid = None if valid is None else valid.take(chosen)
-    return values, valid
+    values = stored_rows(column.values, start, stop, chosen)
+    return None if values is None else widened(values), stored_rows(column.valid, start, stop, chosen)
 
 
 def _scatter(scan: Scan, wanted: Wanted) -> Groups:
@@ -212,7 +200,7 @@ def _ordered(scan: Scan, wanted: Wanted) -> Groups:
         keys = scan.keys.build(start, stop, chosen)
         series = []
         for (_, column), in_two in zip(wanted, splits, strict=True):
-            values, valid = _stored_block(column, start, stop, chosen)
+            values, valid = (stored_rows(one, start, stop, chosen) for one in (column.values, column.valid))
             if values is None:
                 values = np.ones(len(keys), np.int8) if valid is None else valid.astype(np.int8)
                 valid = None

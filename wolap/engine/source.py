@@ -162,8 +162,7 @@ class MemorySource:
         """The partials of a range of rows, or of those within it that are meant."""
         digits = self._digits(query.group, levels, *rows)
         if within is None and rows[0] < rows[1] and tell_groups(self.layout, query, levels, partials):
-            ranges, others = self.dimensions.slices(query.filters, rows)
-            scan = Scan(*rows, _NO_KEYS, tuple(self.dimensions.predicates(others)), cancel, ranges)
+            scan = self._scan(rows, _NO_KEYS, query.filters, cancel, None)
             found = take_rows(scan, digits, {partial: self.layout.columns[partial] for partial in partials})
         else:
             found = self.grouped(digits, rows, query.filters, partials, cancel, within)
@@ -228,13 +227,23 @@ class MemorySource:
         ordinary = {name: digit for name, digit in digits.items() if not isinstance(digit, ListDigit)}
         if len(ordinary) < len(digits):
             return self._exploded(digits, rows, tuple(filters), partials, cancel, within)
-        ranges, others = self.dimensions.slices(tuple(filters), rows)
-        keys = pack(list(ordinary.values()), *rows)
-        conditions = (*self.dimensions.predicates(others), *([] if within is None else [within]))
-        scan = Scan(*rows, keys, conditions, cancel, ranges, self.means)
+        scan = self._scan(rows, pack(list(ordinary.values()), *rows), tuple(filters), cancel, within)
         groups, series = self.groups(scan, partials)
         codes = dict(zip(digits, scan.keys.split(groups.keys), strict=True))
         return Partials(codes, dict(zip(partials, series, strict=True)), len(groups.keys))
+
+    def _scan(
+        self,
+        rows: tuple[int, int],
+        keys: Keys,
+        filters: tuple[Filter, ...],
+        cancel: Event | None,
+        within: Condition | None,
+    ) -> Scan:
+        """The rows of a range that pass filters: as slices where those are on leading dimensions."""
+        ranges, others = self.dimensions.slices(filters, rows)
+        conditions = (*self.dimensions.predicates(others), *([] if within is None else [within]))
+        return Scan(*rows, keys, conditions, cancel, ranges, self.means)
 
     def _exploded(
         self,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wolap.engine.columns import Column, widened
+from wolap.engine.columns import Column, stored_rows, widened
 from wolap.engine.explode import ListDigit
 from wolap.engine.groups import Partials, Series
 from wolap.engine.keys import CodeDigit, Digit
@@ -64,9 +64,8 @@ def take_rows(scan: Scan, digits: Mapping[str, Digit | ListDigit], columns: Mapp
             codes[name].append(digit.codes(start, stop, chosen))
         for partial, column in columns.items():
             for kept, whole in ((values, column.values), (valids, column.valid)):
-                if whole is not None:
-                    part = whole[start:stop]
-                    kept[partial].append(part if chosen is None else part.take(chosen))
+                if (part := stored_rows(whole, start, stop, chosen)) is not None:
+                    kept[partial].append(part)
     dimensions = {}
     for name, digit in digits.items():
         kind = digit.column.dtype if isinstance(digit, CodeDigit) else np.dtype(np.intp)
