@@ -1,16 +1,16 @@
 """A cube: facts, what is pre-aggregated of them, and answers from the cheapest that is right.
 
 `Cube` is the only thing here that changes, and it changes by putting a new Snapshot in the place of the old one. A
-snapshot is immutable and holds all that a plan and its run need, so any number of threads may ask while projections
-are built, and no answer mixes two versions. Under this module there is no HTTP; above it there is no decision about
-numbers.
+snapshot is immutable, so any number of threads may ask while projections are built or facts come and go, and no answer
+mixes two versions; who changes a cube waits for who does so already. Under this module there is no HTTP; above it there
+is no decision about numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Lock
@@ -18,34 +18,32 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from wolap.engine.execute import execute, execute_sketches
+from wolap.declaring import declaration_of
 from wolap.engine.growing import joined
-from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts, needed_columns
-from wolap.engine.materialize import roll_up
 from wolap.engine.members import shares_of
-from wolap.engine.result import Result, decoded
+from wolap.engine.rebuild import rolled_up
+from wolap.engine.result import Result
 from wolap.engine.scan import Means
+from wolap.engine.segments import SegmentedSource
 from wolap.engine.sizes import estimate_sizes
-from wolap.engine.sketch import image_bytes
-from wolap.engine.source import MemorySource
 from wolap.engine.statistics import statistics_of
-from wolap.engine.verdict import Verdict, verdict_of
-from wolap.errors import Problem, QueryError, SchemaError, TooExpensive, nearest, quote
+from wolap.engine.verdict import Verdict
+from wolap.errors import Problem, SchemaError
 from wolap.model.forest import Forest
 from wolap.model.principal import EVERYONE, Caps, Principal
-from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts, declare_projection, stored_of
-from wolap.model.query import Query, settle_filter, unreadable_members
+from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts
+from wolap.model.query import Query
 from wolap.model.schema import Schema
 from wolap.planner.advice import Advice
 from wolap.planner.advise import advise
-from wolap.planner.choose import every_plan, plan_query
 from wolap.planner.plan import Plan
 from wolap.planner.source import build_order, source_of
 from wolap.planner.workload import demands_of, path_queries
+from wolap.snapshot import Snapshot
 from wolap.storage.layout_file import map_layout, release, write_layout
 
-__all__ = ["ArrowStream", "Cube", "Progress", "Result", "Snapshot"]
+__all__ = ["ArrowStream", "Cube", "Progress", "Result", "Revised"]
 
 
 class ArrowStream(Protocol):
@@ -54,67 +52,6 @@ class ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """See the Arrow PyCapsule interface."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is: `done` of `total` projections, the last of which is `projection`, made from `source`."""
-
-    projection: Projection
-    done: int
-    total: int
-    source: Projection
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One version of a cube: what it knows of itself, and where its rows are."""
-
-    catalog: Catalog
-    sources: Mapping[str, MemorySource]
-    dictionaries: Dictionaries = field(repr=False)
-
-    def plan(
-        self,
-        query: Query,
-        principal: Principal = EVERYONE,
-        *,
-        among: tuple[str, ...] | None = None,
-        explain: bool = False,
-    ) -> Plan:
-        """How this version would answer a query. See `plan_query`."""
-        return plan_query(query, self.catalog, principal, among=among, explain=explain)
-
-    def run(self, plan: Plan, cancel: Event | None = None) -> Result:
-        """Runs a plan that this version has made."""
-        if plan.version != self.catalog.version:
-            raise ValueError("the plan was made by another version of the cube; plan and run by one snapshot")
-        report = execute(plan, self.catalog.schema, self.sources, self.dictionaries, cancel)
-        return Result(plan, report)
-
-    def verify(self, query: Query, principal: Principal = EVERYONE, cancel: Event | None = None) -> Verdict:
-        """Runs a query by every plan that is right, and compares. See `Cube.verify`."""
-        plans = every_plan(query, self.catalog, principal)
-        return verdict_of(query, plans, lambda plan: self.run(plan, cancel))
-
-    def sketches(
-        self, query: Query, metric: str, principal: Principal = EVERYONE, cancel: Event | None = None
-    ) -> pa.Table:
-        """The sketches of an approximate distinct count. See `Cube.sketches`."""
-        schema = self.catalog.schema
-        plan = self.plan(query.asking((metric,)), principal)
-        [partial, *_] = schema.partials(metric)
-        if schema.metrics[metric].function != "approximate_distinct":
-            known = [name for name, one in schema.metrics.items() if one.function == "approximate_distinct"]
-            raise QueryError(f"{quote(metric)} has no sketch; metrics that have are {nearest(metric, known)}")
-        rows = plan.groups if query.limit is None else min(query.limit, plan.groups)
-        needed, cap = plan.memory + rows * image_bytes(partial), self.catalog.caps.stricter(principal.caps).memory
-        if cap is not None and needed > cap:
-            text = f"about {rows:,} sketches would need {needed:,} bytes of memory, the cap is {cap:,}"
-            raise TooExpensive(f"{text}; a lower limit or a shorter path needs less")
-        report, images = execute_sketches(plan, schema, self.sources, self.dictionaries, cancel)
-        columns = {column.name: decoded(column) for column in report.dimensions}
-        return pa.table({**columns, metric: images})
 
 
 class Cube:
@@ -143,23 +80,11 @@ class Cube:
         threads: int = 1,
         compiled: bool = True,
     ) -> None:
-        self._means = Means(_checked_threads(threads), compiled)
-        bound, dictionaries, layout = load_facts(schema, _table(schema, facts), tuple(cluster))
-        source = MemorySource(layout, dictionaries, means=self._means)
-        catalog = Catalog(
-            bound,
-            (declare_facts(bound, statistics_of(layout, refreshed)),),
-            layout.span,
-            {name: members.cardinality for name, members in dictionaries.members.items()},
-            strict,
-            caps or Caps(),
-            shares={
-                name: shares_of(members, layout.codes_of(name), layout.rows)
-                for name, members in dictionaries.members.items()
-            },
-        )
-        self._lock = Lock()
-        self._snapshot = Snapshot(catalog, {FACTS: source}, dictionaries)
+        means = Means(_checked_threads(threads), compiled)
+        table = _table(schema, facts)
+        catalog = Catalog(schema, (), strict=strict, caps=caps or Caps())
+        self._snapshot = loaded(catalog, table, refreshed, tuple(cluster), means)
+        self._lock = RLock()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -183,7 +108,7 @@ class Cube:
         A text names the dimensions: `"year/month/repository"`. Raises SchemaError for names that do not exist, and
         for a projection that is declared already.
         """
-        declared = tuple(self._declaration(one) for one in projections)
+        declared = tuple(declaration_of(self.schema, one) for one in projections)
         with self._lock:
             present = [one.name for one in self.projections]
             problems = [
@@ -193,53 +118,8 @@ class Cube:
             ]
             if problems:
                 raise SchemaError(problems)
-            self._publish((*self.projections[:-1], *declared, self.projections[-1]), {})
+            self._snapshot = declaring(self._snapshot, declared)
         return declared
-
-    def _declaration(self, projection: str | Projection) -> Projection:
-        """A declaration of this cube's schema; what was measured elsewhere is not believed."""
-        if isinstance(projection, str):
-            return declare_projection(self.schema, projection)
-        place, found = f"projections.{projection.name}", None
-        if projection.is_facts:
-            found = "is the facts, which are not built"
-        elif not set(projection.dimensions) <= {dimension.name for dimension in self.schema.dimensions}:
-            found = "names dimensions that this cube has not"
-        elif projection.level is not None and self.schema.time is None:
-            found = "has time, which this cube has not"
-        elif projection.closure != self.schema.closure(projection.dimensions):
-            found = "was declared for other hierarchies"
-        elif projection.multivalued != self.schema.multivalued.intersection(projection.dimensions):
-            found = "was declared for other multi-valued dimensions"
-        elif not self.schema.metrics.keys() >= set(projection.metrics):
-            found = "stores metrics that this cube has not"
-        elif stored_of(self.schema, projection.metrics) != (
-            projection.partials,
-            projection.mergeable,
-            projection.merging,
-        ):
-            found = "was declared for other metrics, though of the same names"
-        elif not {one.dimension for one in projection.filters} <= {
-            dimension.name for dimension in self.schema.dimensions
-        }:
-            found = "filters dimensions that this cube has not"
-        if found is not None:
-            raise SchemaError([Problem(place, found, "declare_projection(cube.schema, …)")])
-        if problems := tuple(self._unreadable(projection)):
-            raise SchemaError(problems)
-        filters = tuple(settle_filter(one, self.schema) for one in projection.filters)
-        # The very zone of the cube, where it is that: the planner asks often, and sees it at a glance.
-        zone = self.schema.zone if projection.zone == self.schema.zone else projection.zone
-        return replace(projection, zone=zone, filters=filters, statistics=None)
-
-    def _unreadable(self, projection: Projection) -> Iterator[Problem]:
-        """Members that a declaration names and the facts' kind of a dimension cannot read."""
-        for one in projection.filters:
-            if unreadable := unreadable_members(one, self.schema):
-                kind = self.schema.dimension(one.dimension).kind
-                place = f"projections.{projection.name}.{'where_not' if one.exclude else 'where'}"
-                found = f"{quote(unreadable[0])} is no member of {one.dimension}, whose kind is {kind}"
-                yield Problem(place, found, f"a text that reads as {kind}")
 
     def _declare_missing(self, wanted: Iterable[Projection]) -> None:
         """Declares what is not yet. What has the name of another projection is refused."""
@@ -253,7 +133,7 @@ class Cube:
                 if one.name not in present:
                     missing[one.name] = one
             if missing:
-                self._publish((*self.projections[:-1], *missing.values(), self.projections[-1]), {})
+                self._snapshot = declaring(self._snapshot, missing.values())
 
     def materialize(
         self,
@@ -273,17 +153,83 @@ class Cube:
         many as the cube has unless said. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits,
         OSError where a file cannot be written, and Cancelled; what was built before then stays.
         """
-        shared = self._means.threads if threads is None else _checked_threads(threads)
-        wanted = [self._declaration(one) for one in projections]
+        if threads is not None:
+            _checked_threads(threads)
+        wanted = [declaration_of(self.schema, one) for one in projections]
         self._declare_missing(wanted)
         names = {one.name for one in wanted}
         waiting = build_order(
             [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
         )
         for done, projection in enumerate(waiting, 1):
-            built, source = self._build(projection, now, cancel, folder, shared)
+            with self._lock:
+                self._snapshot, source = built(self._snapshot, projection, now, cancel, folder, threads)
             if progress is not None:
-                progress(Progress(built, done, len(waiting), source))
+                progress(Progress(self._snapshot.catalog.of(projection.name), done, len(waiting), source))
+
+    def append(
+        self,
+        facts: pa.Table | ArrowStream,
+        *,
+        now: datetime | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> Revised:
+        """Takes more facts in. Whatever their time, only the partitions (days; of few facts months or years) that they
+        fall into are made anew, of the facts and of each projection.
+
+        All of it is there for queries at once, as of `now`. Raises SchemaError, naming rows, for facts that do not fit
+        those that there are, MetricOverflow, and Cancelled; then nothing has changed.
+        """
+        table = _table(self.schema, facts)
+        return self._change(lambda snapshot: appended(snapshot, table), now, progress, cancel)
+
+    def replace(
+        self,
+        facts: pa.Table | ArrowStream,
+        start: str | date | Moment,
+        end: str | date | Moment,
+        *,
+        now: datetime | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> Revised:
+        """Puts facts in the place of all that there are from `start` to before `end`, where they must lie. See
+        `append`."""
+        table, zone = _table(self.schema, facts), self.schema.zone
+        interval = Interval(*(_instant(name, one, zone) for name, one in (("start", start), ("end", end))))
+        check_interval(interval.start, interval.end, self.schema)
+        return self._change(lambda snapshot: replaced(snapshot, table, interval), now, progress, cancel)
+
+    def delete(
+        self,
+        where: Mapping[str, Values] | None = None,
+        where_not: Mapping[str, Values] | None = None,
+        *,
+        now: datetime | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> Revised:
+        """Deletes the facts that pass all of these conditions: on dimensions as those of a query, and on columns whose
+        different values are counted (`where={"account": "x"}`). Members and values that no fact has any more are
+        forgotten.
+
+        Raises QueryError for conditions that cannot be held against facts; else see `append`.
+        """
+        said, said_not = where or {}, where_not or {}
+        return self._change(lambda snapshot: deleted(snapshot, said, said_not), now, progress, cancel)
+
+    def retain(
+        self,
+        since: str | date | Moment,
+        *,
+        now: datetime | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> Revised:
+        """Deletes the facts before `since`. See `append`."""
+        instant = _instant("since", since, self.schema.zone)
+        return self._change(lambda snapshot: retained(snapshot, instant), now, progress, cancel)
 
     def answer(self, query: Query, principal: Principal = EVERYONE, *, cancel: Event | None = None) -> Result:
         """Answers a query from the cheapest projection that is right, or from the facts.
@@ -341,45 +287,29 @@ class Cube:
             queries = path_queries(catalog, forest, whole=whole)
 
         def measure(declared: Sequence[Projection]) -> Sequence[Statistics]:
-            return estimate_sizes(declared, facts.layout, facts.dictionaries, cancel=cancel)
+            return estimate_sizes(declared, facts.whole.layout, facts.dictionaries, cancel=cancel)
 
         return advise(catalog, demands_of(queries, catalog), budget, measure, afresh=afresh)
 
-    def _build(
-        self, projection: Projection, now: datetime | None, cancel: Event | None, folder: Path | None, threads: int
-    ) -> tuple[Projection, Projection]:
-        """Builds a projection; gives it, and what it was made from."""
-        snapshot = self._snapshot
-        source = source_of(projection, snapshot.catalog.projections, snapshot.catalog.span)
-        refreshed = now
-        if refreshed is None and (statistics := source.statistics) is not None:
-            refreshed = statistics.refreshed
-        finer = snapshot.sources[source.name]
-        with closing(roll_up(projection, self.schema, finer, cancel, threads)) as stretches:
-            if folder is None:
-                layout = joined(stretches)
-            else:
-                members, zone = snapshot.dictionaries.members, self.schema.zone
-                path = write_layout(folder, projection, stretches, members, threads)
-                layout = map_layout(path, projection, members, zone, check=False)
-                release(finer.layout)
-        built = replace(projection, statistics=self._alike(statistics_of(layout, refreshed)))
-        own = MemorySource(layout, snapshot.dictionaries, built.filters, self._means)
+    def _change(
+        self,
+        read: Callable[[Snapshot], Wanted],
+        now: datetime | None,
+        progress: Callable[[Progress], None] | None,
+        cancel: Event | None,
+    ) -> Revised:
+        """Makes a change of the facts, and of all that is built of them, and publishes it as one."""
         with self._lock:
-            replaced = tuple(built if one.name == built.name else one for one in self.projections)
-            self._publish(replaced, {built.name: own})
-        return built, source
+            self._snapshot, done = revised(self._snapshot, read(self._snapshot), now, progress, cancel)
+            return done
 
-    def _alike(self, statistics: Statistics) -> Statistics:
-        """The same, with the very partitions of a projection that has equal ones: the planner sees at a glance that
-        both are alike."""
-        others = [one.statistics.starts for one in self.projections if one.statistics is not None]
-        return replace(statistics, starts=next((one for one in others if one == statistics.starts), statistics.starts))
 
-    def _publish(self, projections: Iterable[Projection], sources: Mapping[str, MemorySource]) -> None:
-        old = self._snapshot
-        catalog = replace(old.catalog, projections=tuple(projections), version=old.catalog.version + 1)
-        self._snapshot = Snapshot(catalog, {**old.sources, **sources}, old.dictionaries)
+def _instant(name: str, said: str | date | Moment, zone: Zone) -> int:
+    """An instant as somebody gave it. Raises QueryError for what is none."""
+    try:
+        return Moment.of(said).instant(zone)
+    except ValueError as error:
+        raise QueryError(f"{name} {quote(str(said))} is {error}") from None
 
 
 def _checked_threads(threads: int) -> int:

@@ -131,9 +131,9 @@ def test_versions_share_no_number() -> None:
     after = second.run(second.plan(query))
     assert [piece.projection for piece in after.plan.pieces] == ["year/month/day/city"]
     assert after.table.equals(before.table)
-    old = second.sources["year/month/day/city"]
+    old = second.sources["year/month/day/city"].whole
     cube.materialize("year/month/day/city")
-    new = cube.snapshot.sources["year/month/day/city"]
+    new = cube.snapshot.sources["year/month/day/city"].whole
     assert new is not old
     assert new.groupings is not old.groupings
     assert cube.answer(query).table.equals(before.table)
@@ -172,7 +172,7 @@ def test_intervals_that_cut_groups_leave_what_is_in_them() -> None:
 
 def test_what_is_kept_is_bounded_and_goes_with_its_layout() -> None:
     cube = cube_of()
-    source = cube.snapshot.sources["facts"]
+    source = cube.snapshot.sources["facts"].whole
     for path in (
         "",
         "year",

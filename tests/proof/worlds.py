@@ -36,12 +36,12 @@ from wolap import (
     mean,
     total,
 )
-from wolap.cube import Snapshot
 from wolap.engine.columns import Column
 from wolap.model.filter import declared_filters
 from wolap.model.interval import Interval
 from wolap.model.level import LEVELS
 from wolap.model.projection import FACTS
+from wolap.snapshot import Snapshot
 
 __all__ = ["AGES", "Trial", "trial"]
 
@@ -367,7 +367,7 @@ def _forget(random: Random, cube: Cube) -> None:
         ends = sorted(random.randrange(catalog.span.start, catalog.span.end + 1) for _ in range(2))
         start, end = (one.zone.floor(one.level, instant) for instant in ends)
         coverage = Interval(start, catalog.span.end if random.random() < 0.3 else end)
-        source = sources[one.name]
+        source = sources[one.name].whole
         sources[one.name] = replace(source, layout=_spoilt(source.layout, coverage))
         projections.append(replace(one, statistics=replace(one.statistics, coverage=coverage)))
     changed = replace(catalog, projections=tuple(projections), version=catalog.version + 1)

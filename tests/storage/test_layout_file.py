@@ -80,10 +80,10 @@ def test_a_projection_from_stretches_in_a_file_is_that_in_memory(data: st.DataOb
         if wanted:
             mapped.materialize(*wanted, folder=Path(folder), threads=data.draw(st.sampled_from([1, 3])))
         for one in mapped.projections[:-1]:
-            layout = mapped.snapshot.sources[one.name].layout
+            layout = mapped.snapshot.sources[one.name].whole.layout
             assert layout.mapped is not None
             assert in_order(layout)
-            assert_same(whole.snapshot.sources[one.name].layout, layout)
+            assert_same(whole.snapshot.sources[one.name].whole.layout, layout)
             opened = map_layout(
                 Path(folder) / file_name(one), one, mapped.snapshot.dictionaries.members, world.schema.zone
             )
@@ -200,7 +200,7 @@ def test_a_build_that_ends_early_leaves_the_folder_as_it_was(cube: Cube, path: P
     snapshot = cube.snapshot
 
     def ends_early() -> Iterator[Layout]:
-        yield from roll_up(projection, cube.schema, snapshot.sources[FACTS])
+        yield from roll_up(projection, cube.schema, snapshot.sources[FACTS].whole)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -236,7 +236,7 @@ def test_what_is_mapped_stays_when_the_file_is_made_again(cube: Cube, path: Path
 def test_numbers_are_stored_as_narrow_as_they_are(cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout_file, "NARROW_ROWS", 0)
     cube.materialize(GRAIN, folder=tmp_path)
-    layout = cube.snapshot.sources[GRAIN].layout
+    layout = cube.snapshot.sources[GRAIN].whole.layout
     widths = {str(partial): column.values.dtype.itemsize for partial, column in layout.columns.items()}
     assert widths["count"] == 1
     assert widths["sum spent"] == 2

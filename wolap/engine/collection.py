@@ -90,8 +90,9 @@ def collect(scan: Scan, function: str, column: Column, groups: Groups) -> Series
 def regroup(function: str, parts: Sequence[tuple[np.ndarray, Series]], count: int) -> Series:
     """Collections of the groups of several sources as those of `count` groups; with each its place among them."""
     given = [(places, series.items) for places, series in parts if series.items is not None]
-    like = given[0][1]
-    members = like.members or 0
+    # Items keep their numbers where later sources know of more.
+    members = max(column.members or 0 for _, column in given)
+    like = replace(given[0][1], members=members)
 
     def pairs(_: int, number: type[np.integer]) -> Iterator[Pairs]:
         for places, column in given:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from wolap.cube import Snapshot
 from wolap.errors import QueryError
 from wolap.language.reader import Location, Target, default_interval, locate, read_query, split_target
 from wolap.model.interval import Moment
@@ -21,6 +20,7 @@ from wolap.model.query import settle_filter
 from wolap.model.tree import Path
 from wolap.planner.choose import is_answerable
 from wolap.planner.plan import Plan
+from wolap.snapshot import Snapshot
 
 __all__ = ["Offers"]
 
