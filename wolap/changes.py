@@ -64,14 +64,18 @@ def replaced(snapshot: Snapshot, table: pa.Table, interval: Interval) -> Wanted:
     if not spans:
         return Wanted(Change(()), snapshot.dictionaries, {})
     whole = Interval(min(one.start for one in spans), max(one.end for one in spans))
-    touched = (Interval(schema.zone.floor(snapshot.partition, whole.start), schema.zone.ceiling(snapshot.partition, whole.end)),)
+    touched = (
+        Interval(
+            schema.zone.floor(snapshot.partition, whole.start), schema.zone.ceiling(snapshot.partition, whole.end)
+        ),
+    )
     return Wanted(Change(touched, lambda source: _outside(source.layout, interval), layout), dictionaries, {})
 
 
 def retained(snapshot: Snapshot, since: int) -> Wanted:
     """The facts before an instant go."""
     schema = _with_time(snapshot.catalog.schema)
-    touched = ()
+    touched: tuple[Interval, ...] = ()
     if snapshot.catalog.span.start < min(since, snapshot.catalog.span.end):
         touched = (Interval(EVERYTHING.start, schema.zone.ceiling(snapshot.partition, since)),)
     gone = Interval(FIRST_INSTANT, since)
@@ -204,7 +208,6 @@ def _partitions_with(
         buckets, zone = layout.time.buckets(level), layout.time.zone
         has_any = np.logical_or.reduceat(found, buckets.offsets[:-1])
         touched += [
-            Interval(zone.floor(level, one), zone.ceiling(level, one + 1))
-            for one in buckets.instants[has_any].tolist()
+            Interval(zone.floor(level, one), zone.ceiling(level, one + 1)) for one in buckets.instants[has_any].tolist()
         ]
     return apart(touched)

@@ -9,39 +9,37 @@ is no decision about numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event, RLock
 from typing import Protocol
 
 import pyarrow as pa
 
+from wolap.changes import Wanted, appended, deleted, replaced, retained
 from wolap.declaring import declaration_of
-from wolap.engine.growing import joined
-from wolap.engine.load import load_facts, needed_columns
-from wolap.engine.members import shares_of
-from wolap.engine.rebuild import rolled_up
+from wolap.engine.load import needed_columns
 from wolap.engine.result import Result
 from wolap.engine.scan import Means
-from wolap.engine.segments import SegmentedSource
 from wolap.engine.sizes import estimate_sizes
-from wolap.engine.statistics import statistics_of
 from wolap.engine.verdict import Verdict
-from wolap.errors import Problem, SchemaError
+from wolap.errors import Problem, QueryError, SchemaError, quote
+from wolap.model.filter import Values
 from wolap.model.forest import Forest
+from wolap.model.interval import Interval, Moment
 from wolap.model.principal import EVERYONE, Caps, Principal
-from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts
-from wolap.model.query import Query
+from wolap.model.projection import FACTS, Catalog, Projection, Statistics
+from wolap.model.query import Query, check_interval
 from wolap.model.schema import Schema
+from wolap.model.zone import Zone
 from wolap.planner.advice import Advice
 from wolap.planner.advise import advise
 from wolap.planner.plan import Plan
-from wolap.planner.source import build_order, source_of
+from wolap.planner.source import build_order
 from wolap.planner.workload import demands_of, path_queries
 from wolap.snapshot import Snapshot
-from wolap.storage.layout_file import map_layout, release, write_layout
+from wolap.versions import Progress, Revised, built, declaring, loaded, revised
 
 __all__ = ["ArrowStream", "Cube", "Progress", "Result", "Revised"]
 
@@ -165,7 +163,8 @@ class Cube:
             with self._lock:
                 self._snapshot, source = built(self._snapshot, projection, now, cancel, folder, threads)
             if progress is not None:
-                progress(Progress(self._snapshot.catalog.of(projection.name), done, len(waiting), source))
+                made = next(one for one in self.projections if one.name == projection.name)
+                progress(Progress(made, done, len(waiting), source))
 
     def append(
         self,

@@ -140,9 +140,7 @@ def revised(
     )
     counts = counted(snapshot.counts, gone, come)
     if change.forgets:
-        empty = {
-            name: np.flatnonzero((counts[name] == 0) & one.is_live) for name, one in dictionaries.members.items()
-        }
+        empty = {name: np.flatnonzero((counts[name] == 0) & one.is_live) for name, one in dictionaries.members.items()}
         dictionaries = dictionaries.without(empty, wanted.items)
         sources = {name: source.known_by(dictionaries) for name, source in sources.items()}
     measured = tuple(

@@ -20,9 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wolap.model.member import Member, member_text, read_member
-from wolap.model.projection import Shares
 
-__all__ = ["Codes", "Members", "appended", "forgotten", "shares_of", "smallest"]
+__all__ = ["Codes", "Members", "appended", "forgotten", "smallest"]
 
 # Members whose share of the rows is told; the rest have one for all.
 _SHARES_TOLD = 1024
@@ -186,18 +185,3 @@ def forgotten(values: pa.Array, codes: np.ndarray) -> pa.Array:
 def smallest(cardinality: int) -> type[np.unsignedinteger]:
     """The smallest type of codes for so many."""
     return np.uint8 if cardinality <= 1 << 8 else np.uint16 if cardinality <= 1 << 16 else np.uint32
-
-
-def shares_of(members: Members, codes: Codes, rows: int) -> Shares:
-    """How `rows` rows fall on members, by all codes that they have: the members that most have are told one by one."""
-    counts = np.zeros(max(members.cardinality, 1), np.int64)
-    for start in range(0, len(codes), _COUNTED_BLOCK):
-        counts += np.bincount(codes[start : start + _COUNTED_BLOCK], minlength=len(counts))
-    rows = max(rows, 1)
-    # What was forgotten has no rows, and no name.
-    live = np.flatnonzero(members.is_live)
-    order = live[np.argsort(-counts[live], kind="stable")]
-    told, others = order[:_SHARES_TOLD], counts[order[_SHARES_TOLD:]]
-    told_shares = dict(zip(members.decode(told).to_pylist(), (counts[told] / rows).tolist(), strict=True))
-    mean, most = (float(others.mean() / rows), float(others[0] / rows)) if len(others) else (0.0, 0.0)
-    return Shares(told_shares, mean, most, len(codes) / rows)

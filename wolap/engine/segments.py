@@ -163,7 +163,7 @@ class SegmentedSource:
             [(segment, interval)] = touched or every[:1]
             return self.of_segment(segment).partials(query, replace(piece, interval=interval), cancel)
         sets = any(self._is_set(one) for one in piece.partials) and not self._are_apart(query, touched)
-        wanted = tuple(map(_kept, piece.partials)) if sets else piece.partials
+        wanted = tuple(dict.fromkeys(map(_kept, piece.partials))) if sets else piece.partials
         found = stitch(
             [
                 self.of_segment(one, sets=sets).partials(

@@ -26,9 +26,9 @@ def counts_of(parts: Iterable[Chosen], members: Mapping[str, Members]) -> Counts
     """The counts of some rows of facts."""
     found = {name: np.zeros(one.cardinality, np.int64) for name, one in members.items()}
     for part in parts:
-        for name, counts in found.items():
+        for name, one in members.items():
             for codes in _codes_of(part, name):
-                counts += np.bincount(codes, minlength=len(counts))
+                found[name] += np.bincount(codes, minlength=one.cardinality)
     return found
 
 
