@@ -145,7 +145,7 @@ FAULTS: dict[str, tuple[Schema, dict[str, Any], list[str]]] = {
         {"city": ["N/A", None], "land": ["", "(empty)"]},
         [
             r"dimensions\.city: column 'city' holds null and also the value 'N/A' in row 0 \(.*another label: .*",
-            r"dimensions\.country: column 'land' holds the empty string and also '\(empty\)' in row 1 .*another label: .*",
+            r"dimensions\.country: column 'land' holds the empty string and also '\(empty\)' in row 1 .*label: .*",
         ],
     ),
     "no hierarchy": (
