@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 from strategies import ALPHABETS, CHANGES, METRICS, NUMBERS, TIMED, UNKNOWN, YEAR_ENDS, World, is_missing
 
+from proof.lives import begun, lived
 from wolap import (
     Cube,
     Dimension,
@@ -123,8 +124,10 @@ def trial(random: Random) -> Trial:
     single = [dimension.name for dimension in dimensions if not dimension.multivalued]
     cluster = random.sample(single, random.randint(0, len(single))) if random.random() < 0.4 else ()
     threads = random.choice((1, 1, 3))
-    cube = Cube(schema, facts, strict=random.random() < 0.1, cluster=cluster, threads=threads)
+    first, batches = begun(random, facts)
+    cube = Cube(schema, first, strict=random.random() < 0.1, cluster=cluster, threads=threads)
     _build(random, cube, alphabets, clocks)
+    facts = lived(random, cube, first, batches, alphabets)
     _age(random, cube)
     if random.random() < 0.25:
         _forget(random, cube)

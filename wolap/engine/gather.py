@@ -16,6 +16,7 @@ import numpy as np
 
 from wolap.engine.collection import take
 from wolap.engine.columns import Column, widened
+from wolap.engine.histogram import of_one_coding
 from wolap.engine.layout import Layout
 from wolap.engine.moments import cuts_of, reorder
 from wolap.engine.time_index import TimeIndex
@@ -150,6 +151,8 @@ def _joined(parts: Sequence[Chosen], columns: Sequence[Column]) -> Column:
 
 def _joined_items(parts: Sequence[Chosen], columns: Sequence[Column]) -> Column:
     """Items keep their numbers, since those of new values are higher; of facts, what was none of a part stays none."""
+    if columns[0].shown is not None:
+        columns = of_one_coding(columns)
     members = max(column.members or 0 for column in columns)
     kind = np.min_scalar_type(members)
     values, counts, lengths = [], [], []
