@@ -12,7 +12,7 @@ compared, when somebody first asks for it; opening a segment reads no rows.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -113,7 +113,7 @@ def write_segment(folder: Path, projection: str, layout: Layout, stretch: Interv
         "time": None if layout.time is None else _time_out(arrays, "time", layout.time),
         "codes": {name: arrays.place(f"codes of {name}", codes) for name, codes in layout.codes.items()},
         "lists": {name: _column_out(arrays, name, column) for name, column in layout.lists.items()},
-        "columns": list(_columns_out(arrays, layout)),
+        **_columns_out(arrays, layout),
         "moments": None if layout.moments is None else _moments_out(arrays, layout.moments),
     }
     part = FOLDER + "/" + file_name(projection)
@@ -132,16 +132,21 @@ def _moments_out(arrays: _Arrays, moments: Moments) -> dict[str, Any]:
     return {"index": _time_out(arrays, "moments", moments.index), **parts}
 
 
-def _columns_out(arrays: _Arrays, layout: Layout) -> Iterable[dict[str, Any]]:
-    """Each column once, with the partials that share it."""
-    sharing: dict[int, list[Partial]] = {}
-    for partial, column in layout.columns.items():
-        sharing.setdefault(id(column), []).append(partial)
-    for partials in sharing.values():
-        column = layout.columns[partials[0]]
-        if layout.rows >= NARROW_ROWS and column.values is not None and column.members is None and not column.is_float:
-            column = replace(column, values=narrowed(column))
-        yield {"partials": [partial_out(one) for one in partials], **_column_out(arrays, str(partials[0]), column)}
+def _columns_out(arrays: _Arrays, layout: Layout) -> dict[str, Any]:
+    """Each column once, and of each partial which it has."""
+    names = {id(column): str(partial) for partial, column in reversed(list(layout.columns.items()))}
+    every = {id(column): column for column in layout.columns.values()}
+    places = {one: place for place, one in enumerate(every)}
+    partials = [[partial_out(partial), places[id(column)]] for partial, column in layout.columns.items()]
+    if layout.rows >= NARROW_ROWS:
+        every = {one: _narrow(column) for one, column in every.items()}
+    return {"partials": partials, "columns": [_column_out(arrays, names[one], every[one]) for one in places]}
+
+
+def _narrow(column: Column) -> Column:
+    if column.values is None or column.members is not None or column.is_float:
+        return column
+    return replace(column, values=narrowed(column))
 
 
 def _column_out(arrays: _Arrays, name: str, column: Column) -> dict[str, Any]:
@@ -164,7 +169,7 @@ def map_segment(folder: Path, stored: StoredSegment, projection: str, zone: Zone
     file = ArrayFile(folder, stored.file, whose, remedy)
     about, arrays = file.about, _Numbered(file)
     columns = Lazy(range(len(about["columns"])), lambda place: arrays.column(about["columns"][place]))
-    places = {partial_in(one): place for place, shared in enumerate(about["columns"]) for one in shared["partials"]}
+    places = {partial_in(partial): place for partial, place in about["partials"]}
     return Layout(
         about["rows"],
         None if about["time"] is None else arrays.time(about["time"], zone),
