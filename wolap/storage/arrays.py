@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,7 @@ from wolap.storage import disk
 from wolap.storage.checksum import checksum_of
 from wolap.storage.lazily import Lazy
 
-__all__ = ["ArrayFile", "StoredFile", "write_arrays"]
+__all__ = ["ArrayFile", "StoredFile", "checksum_in_memory", "file_name", "write_arrays"]
 
 _KEY = b"wolap"
 
@@ -45,6 +46,18 @@ class StoredFile:
     head: int
     foot: int
     checksum: int
+
+
+def file_name(shown: str) -> str:
+    """A name that no other file has, which begins with what it is of."""
+    clean = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "+" for sign in shown)
+    return f"{clean[:80]}-{uuid4().hex}.arrow"
+
+
+def checksum_in_memory(array: np.ndarray | pa.Array) -> tuple[str, int, int]:
+    """The type of an array, how long it is, and its checksum, as a file of it would have them."""
+    stored = _as_arrow(array)
+    return str(stored.type), len(stored), _checksum(stored)
 
 
 def write_arrays(
@@ -107,7 +120,6 @@ def _around(whole: pa.Buffer, head: int, foot: int) -> int:
 def _as_arrow(array: np.ndarray | pa.Array) -> pa.Array:
     """An array as it is stored: by itself where it is a part of another, and a byte for each bool of numpy."""
     if isinstance(array, pa.Array):
-        assert not array.null_count, "what is stored has no nulls"
         return pa.concat_arrays([array, array[:0]])
     plain = np.ascontiguousarray(array)
     return pa.array(plain.view(np.uint8) if plain.dtype == bool else plain)
@@ -118,16 +130,18 @@ def _is_switch(array: np.ndarray | pa.Array) -> bool:
 
 
 def _parts(array: pa.Array) -> list[np.ndarray]:
-    """The bytes of an array that lies by itself."""
+    """The bytes of an array that lies by itself, with those that tell nulls only where there are some."""
     if not len(array):
         return []
-    _, first, *others = (None if one is None else np.frombuffer(one, np.uint8) for one in array.buffers())
-    assert first is not None
+    valid, *buffers = (
+        np.zeros(0, np.uint8) if one is None else np.frombuffer(one, np.uint8) for one in array.buffers()
+    )
+    found = [valid[: (len(array) + 7) // 8]] if array.null_count else []
     if pa.types.is_large_string(array.type):
-        offsets = first[: 8 * (len(array) + 1)]
-        last = int(offsets[-8:].view(np.int64)[0])
-        return [offsets, np.zeros(0, np.uint8) if others[0] is None else others[0][: max(last, 0)]]
-    return [first[: (len(array) * array.type.bit_width + 7) // 8]]
+        offsets, text = buffers
+        last = int(offsets[: 8 * (len(array) + 1)][-8:].view(np.int64)[0])
+        return [*found, offsets[: 8 * (len(array) + 1)], text[: max(last, 0)]]
+    return [*found, buffers[0][: (len(array) * array.type.bit_width + 7) // 8]]
 
 
 def _checksum(array: pa.Array) -> int:
@@ -170,10 +184,10 @@ class ArrayFile:
         """What is wrong with the file, or with some array in it."""
         return StorageError(f"{self._path}: {found} ({self._whose}{what}); {self._remedy}")
 
-    def checksum(self, name: str) -> tuple[int, int]:
-        """How long an array is, and what its checksum is to be."""
+    def checksum(self, name: str) -> tuple[str, int, int]:
+        """The type of an array, how long it is, and what its checksum is to be."""
         length, checksum, _ = self._listed[name]
-        return length, checksum
+        return str(self._columns[name].type.value_type), length, checksum
 
     def _checked(self, name: str) -> pa.Array:
         """An array as Arrow has it, if it has the checksum that it had."""

@@ -19,7 +19,7 @@ _SYNCED_AT_ONCE = 8
 
 def make_folder(path: Path) -> None:
     """Makes a folder, where it is not there."""
-    path.mkdir(exist_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def write(descriptor: int, data: memoryview) -> int:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +29,7 @@ from wolap.model.filter import Filter
 from wolap.model.interval import Interval, moment_text
 from wolap.model.projection import FACTS
 from wolap.model.zone import Zone
-from wolap.storage.arrays import ArrayFile, StoredFile, write_arrays
+from wolap.storage.arrays import ArrayFile, StoredFile, file_name, write_arrays
 from wolap.storage.lazily import Lazy
 
 __all__ = [
@@ -57,12 +56,6 @@ class StoredSegment:
     file: StoredFile
     stretch: Interval
     rows: int
-
-
-def file_name(shown: str) -> str:
-    """A name that no other file has, which begins with what it is of."""
-    clean = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "+" for sign in shown)
-    return f"{clean[:80]}-{uuid4().hex}.arrow"
 
 
 class _Arrays:
@@ -116,8 +109,8 @@ def write_segment(folder: Path, projection: str, layout: Layout, stretch: Interv
         **_columns_out(arrays, layout),
         "moments": None if layout.moments is None else _moments_out(arrays, layout.moments),
     }
-    part = FOLDER + "/" + file_name(projection)
-    return StoredSegment(write_arrays(folder, part, arrays.named, about), stretch, layout.rows)
+    name = f"{FOLDER}/{file_name(projection)}"
+    return StoredSegment(write_arrays(folder, name, arrays.named, about), stretch, layout.rows)
 
 
 def _time_out(arrays: _Arrays, name: str, time: TimeIndex) -> dict[str, Any]:
