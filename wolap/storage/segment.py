@@ -26,7 +26,7 @@ from wolap.engine.layout import Layout, Moments
 from wolap.engine.time_index import TimeIndex
 from wolap.model.aggregate import Partial
 from wolap.model.filter import Filter
-from wolap.model.interval import Interval, moment_text
+from wolap.model.interval import EVERYTHING, Interval, moment_text
 from wolap.model.projection import FACTS
 from wolap.model.zone import Zone
 from wolap.storage.arrays import ArrayFile, StoredFile, file_name, write_arrays
@@ -153,13 +153,10 @@ def map_segment(folder: Path, stored: StoredSegment, projection: str, zone: Zone
 
     Raises StorageError where the file is not what it was, at once or when a column is first asked for.
     """
-    end = moment_text(stored.stretch.end, zone)
-    whose = f"projection {projection}, from {moment_text(stored.stretch.start, zone)} until {end}"
-    remedy = "build it again from the facts"
+    what, remedy = f"projection {projection}", "build it again from the facts"
     if projection == FACTS:
-        whose = whose.replace("projection facts", "facts")
-        remedy = "restore the file from a copy, or build the cube again from where the facts came from"
-    file = ArrayFile(folder, stored.file, whose, remedy)
+        what, remedy = FACTS, "restore the file from a copy, or build the cube again from where the facts came from"
+    file = ArrayFile(folder, stored.file, f"{what}, {_stretch_text(stored.stretch, zone)}", remedy)
     about, arrays = file.about, _Numbered(file)
     columns = Lazy(range(len(about["columns"])), lambda place: arrays.column(about["columns"][place]))
     places = {partial_in(partial): place for partial, place in about["partials"]}
@@ -173,6 +170,16 @@ def map_segment(folder: Path, stored: StoredSegment, projection: str, zone: Zone
         None if about["moments"] is None else arrays.moments(about["moments"], zone),
         file.whole,
         about["are_groups"],
+    )
+
+
+def _stretch_text(stretch: Interval, zone: Zone) -> str:
+    if stretch.covers(EVERYTHING):
+        return "all time"
+    return " ".join(
+        f"{word} {moment_text(bound, zone)}"
+        for word, bound in (("from", stretch.start), ("until", stretch.end))
+        if EVERYTHING.start < bound < EVERYTHING.end
     )
 
 
