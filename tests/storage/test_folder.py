@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -140,11 +141,9 @@ def test_a_second_writer_is_refused_or_waits(cube: Cube, tmp_path: Path) -> None
 def test_files_that_were_not_published_go_with_their_writer(cube: Cube, tmp_path: Path) -> None:
     opened = stored(tmp_path, cube)
     before = names(tmp_path)
-    with pytest.raises(KeyboardInterrupt), Folder.at(tmp_path).writing() as writer:
-        layout = cube.snapshot.sources["facts"].layout
-        writer.segment("facts", layout, opened.manifest.span)
+    with Folder.at(tmp_path).writing() as writer:
+        writer.segment("facts", cube.snapshot.sources["facts"].layout, opened.manifest.span)
         assert names(tmp_path) != before
-        raise KeyboardInterrupt
     assert names(tmp_path) == before
     assert_stored(Folder.at(tmp_path).open(), cube)
 
@@ -161,7 +160,7 @@ def test_a_version_that_names_what_is_not_there_is_not_published(cube: Cube, tmp
     opened = stored(tmp_path, cube)
     lost = next(iter(opened.manifest.files))
     (tmp_path / lost).unlink()
-    with Folder.at(tmp_path).writing() as writer, pytest.raises(StorageError, match=f"{lost}: is missing"):
+    with Folder.at(tmp_path).writing() as writer, pytest.raises(StorageError, match=f"{re.escape(lost)}: is missing"):
         writer.publish(opened.manifest)
     assert Folder.at(tmp_path).open().manifest.number == 1
 
@@ -176,7 +175,7 @@ def test_a_folder_of_something_else_is_told(cube: Cube, tmp_path: Path) -> None:
         Folder.at(tmp_path / "notes.txt")
     with pytest.raises(StorageError, match=r"notes.txt: is a file"):
         Folder.create(tmp_path / "notes.txt")
-    with pytest.raises(StorageError, match="holds no cube, but 'notes.txt'; name a folder that is empty"):
+    with pytest.raises(StorageError, match=r"holds no cube, but 'notes.txt'; name a folder that is empty"):
         Folder.create(tmp_path)
     deep = tmp_path / "a" / "b"
     stored(deep, cube)
@@ -232,7 +231,7 @@ class TestDamage:
         for name in sorted(names(path) - {"writer.lock"}):
             whole = (path / name).read_bytes()
             told = 0
-            places = range(len(whole)) if len(whole) < 1500 else sorted(random.sample(range(len(whole)), 700))
+            places = range(len(whole)) if len(whole) < 300 else sorted(random.sample(range(len(whole)), 250))
             for place in places:
                 damaged = bytearray(whole)
                 damaged[place] ^= 1 << random.randrange(8)
@@ -278,7 +277,7 @@ def test_an_error_names_projection_stretch_and_column(cube: Cube, tmp_path: Path
     file.write_bytes(whole)
     again = opened.segment(segment, "day/shop", cube.schema.zone)
     assert again.time is not None
-    pattern = r"is damaged: .*codes of shop.* \(projection day/shop, all time, .*codes of shop\); build it again from the facts"
+    pattern = r"is damaged: .* \(projection day/shop, all time, \d+ codes of shop\); build it again from the facts"
     with pytest.raises(StorageError, match=pattern):
         again.codes["shop"]
     # What is not damaged can be read.

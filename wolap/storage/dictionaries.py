@@ -47,10 +47,14 @@ def kinds() -> tuple[str, ...]:
 
 
 def write_dictionaries(
-    folder: Path, dictionaries: Dictionaries, known: StoredDictionaries, mapped: Dictionaries | None = None
+    folder: Path,
+    dictionaries: Dictionaries,
+    known: StoredDictionaries,
+    mapped: Dictionaries | None,
+    wrote: Callable[[str], None],
 ) -> StoredDictionaries:
     """Writes what is not `known`, as files that are not synced, and gives all. `mapped` is what was opened of `known`:
-    what is the very same there needs not be looked at.
+    what is the very same there needs not be looked at. `wrote` is told the name of each file that there is now.
 
     Raises OSError, and StorageError where a file that is known is not what it was.
     """
@@ -65,14 +69,19 @@ def write_dictionaries(
         found[kind] = {
             key: before[key]
             if key in before and key in made and made[key] is value
-            else _written(folder, kind, key, value, before.get(key))
+            else _written(folder, kind, key, value, before.get(key), wrote)
             for key, value in wanted.items()
         }
     return found
 
 
 def _written(
-    folder: Path, kind: str, key: Key, value: Members | np.ndarray | pa.Array, before: StoredDictionary | None
+    folder: Path,
+    kind: str,
+    key: Key,
+    value: Members | np.ndarray | pa.Array,
+    before: StoredDictionary | None,
+    wrote: Callable[[str], None],
 ) -> StoredDictionary:
     """A dictionary in a file: that of before, where it holds the same."""
     values = value.values if isinstance(value, Members) else value
@@ -83,7 +92,9 @@ def _written(
             return before
     entries = value.cardinality if isinstance(value, Members) else len(values)
     name = f"{FOLDER}/{file_name('-'.join((kind, *_several(key))))}"
-    return StoredDictionary(write_arrays(folder, name, {_VALUES: values}, about), entries)
+    written = write_arrays(folder, name, {_VALUES: values}, about)
+    wrote(name)
+    return StoredDictionary(written, entries)
 
 
 def _beside(members: Members) -> dict[str, Any]:

@@ -64,6 +64,11 @@ class Folder:
             disk.make_folder(one)
         return cls(path)
 
+    @property
+    def versions(self) -> list[int]:
+        """The numbers of the versions that are there, the highest first."""
+        return versions_in(self.path)
+
     def open(self) -> Opened:
         """The present version, held for as long as the object is there. Never waits for a writer.
 
@@ -72,7 +77,7 @@ class Folder:
         for _ in range(_LOOKS):
             if (opened := present_version(self.path)) is not None:
                 return opened
-            if not versions_in(self.path):
+            if not self.versions:
                 break
             Event().wait(_PAUSE)
         raise StorageError(f"{self.path}: holds no version of a cube that is published; is it being built?")

@@ -60,7 +60,7 @@ class Writer:
     def segment(self, projection: str, layout: Layout, stretch: Interval) -> StoredSegment:
         """Writes the rows of a stretch of time. Raises OSError; then there is no such file."""
         stored = write_segment(self.folder, projection, layout, stretch)
-        self._add([stored.file.name])
+        self._add(stored.file.name)
         return stored
 
     def dictionaries(
@@ -69,14 +69,11 @@ class Writer:
         """Writes what codes mean, as far as it is not as it was `before`. `mapped` is what that has given of it, where
         `wanted` was made from that: what is the very same there is not looked at."""
         known = {} if before is None else before.manifest.dictionaries
-        stored = write_dictionaries(self.folder, wanted, known, mapped)
-        old = {one.file.name for kind in known.values() for one in kind.values()}
-        self._add({one.file.name for kind in stored.values() for one in kind.values()} - old)
-        return stored
+        return write_dictionaries(self.folder, wanted, known, mapped, self._add)
 
-    def _add(self, names: Iterable[str]) -> None:
+    def _add(self, name: str) -> None:
         with self._lock:
-            self._new |= dict.fromkeys(names, False)
+            self._new[name] = False
 
     def publish(self, manifest: Manifest) -> Opened:
         """Makes this the present version, with the next number, and gives it, held.
