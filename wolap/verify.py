@@ -58,7 +58,7 @@ def _filters(random: Random, snapshot: Snapshot, names: list[str]) -> list[Filte
         members = snapshot.dictionaries.members[name]
         if members.cardinality:
             codes = [random.randrange(members.cardinality) for _ in range(random.randint(1, 3))]
-            values = [members.values[code].as_py() if code < len(members.values) else None for code in codes]
+            values = [members.values[code].as_py() for code in codes]
             found.append(Filter(name, frozenset(values), random.random() < 0.3))
     return found
 

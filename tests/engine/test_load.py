@@ -144,17 +144,17 @@ FAULTS: dict[str, tuple[Schema, dict[str, Any], list[str]]] = {
         schema(),
         {"city": ["N/A", None], "land": ["", "(empty)"]},
         [
-            r"dimensions\.city: column 'city' holds null and also the value 'N/A'; another label: .*",
-            r"dimensions\.country: column 'land' holds the empty string and also '\(empty\)'; another label: .*",
+            r"dimensions\.city: column 'city' holds null and also the value 'N/A' in row 0 \(.*another label: .*",
+            r"dimensions\.country: column 'land' holds the empty string and also '\(empty\)' in row 1 .*label: .*",
         ],
     ),
     "no hierarchy": (
         schema(n=distinct("user", determines=["planet"])),
         {"city": ["Berlin", "Berlin"], "planet": ["Earth", None], "user": [1, 1]},
         [
-            r"dimensions\.city\.parent: 1 members lie under more than one country, such as 'Berlin'; .*",
-            r"dimensions\.city\.parent: 1 members lie under more than one planet, such as 'Berlin'; .*",
-            r"metrics\.n\.determines: 1 values of 'user' lie under more than one planet; .*",
+            r"dimensions\.city\.parent: 1 members lie under more than one country, such as 'Berlin', in row 1 .*",
+            r"dimensions\.city\.parent: 1 members lie under more than one planet, such as 'Berlin', in row 1 .*",
+            r"metrics\.n\.determines: 1 values of 'user' lie under more than one planet, in row 1 .*",
         ],
     ),
 }

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from strategies import ALPHABETS, is_missing
 
 from wolap import Dimension, SchemaError
-from wolap.engine.members import Members, encode
+from wolap.engine.encoding import encode
+from wolap.engine.members import Members
 
 NAN = float("nan")
 AT = datetime(2024, 7, 20, 10)  # noqa: DTZ001
@@ -57,13 +58,16 @@ def read(column: pa.Array | pa.ChunkedArray, **labels: str) -> tuple[Members, np
 @pytest.mark.parametrize(("column", "kind", "members"), TYPES, ids=lambda value: str(getattr(value, "type", "")))
 def test_each_type_has_its_kind_and_order(column: pa.Array, kind: str, members: list[Any]) -> None:
     found, codes = read(column)
-    assert (found.kind, found.values.to_pylist()) == (kind, members)
+    has_null = any(map(is_missing, column.to_pylist()))
+    assert (found.kind, found.values.to_pylist()) == (kind, [*members, *[None] * has_null])
     assert found.decode(codes).to_pylist() == [
         None if is_missing(value) else _plain(value) for value in column.to_pylist()
     ]
     assert [found.code(member) for member in members] == list(range(len(members)))
-    assert found.has_null == any(map(is_missing, column.to_pylist()))
-    assert found.cardinality == len(members) + found.has_null == len(found.texts)
+    assert found.null_code == (len(members) if has_null else None)
+    assert found.cardinality == found.live == len(members) + has_null == len(found.texts)
+    assert found.ranks is None
+    assert found.listed == found.texts
 
 
 def _plain(value: Any) -> Any:
@@ -169,7 +173,7 @@ def test_chunks_and_dictionaries_leave_no_trace(kind: str) -> None:
         ]
         others, other_codes = read(pa.chunked_array(encoded))
         assert others.values.equals(members.values)
-        assert (other_codes.tolist(), others.has_null) == (codes.tolist(), members.has_null)
+        assert (other_codes.tolist(), others.null_code) == (codes.tolist(), members.null_code)
 
     check()
 

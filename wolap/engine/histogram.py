@@ -15,6 +15,8 @@ What falls on an infinity is no finite number, and a NaN has no place in an orde
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -23,7 +25,7 @@ from wolap.engine.columns import Column
 from wolap.engine.groups import Series
 from wolap.engine.keys import different
 
-__all__ = ["buckets_of", "quantiles"]
+__all__ = ["buckets_of", "of_one_coding", "quantiles"]
 
 _BLOCK = 1 << 16
 _CENTER = 1 << 30
@@ -52,6 +54,31 @@ def buckets_of(values: np.ndarray, present: np.ndarray | None, accuracy: float) 
         places = np.searchsorted(kept, keys[own])
         items[own] = places if present is None else np.where(present[own], places, len(kept))
     return items, _shown(kept, accuracy, values.dtype.kind != "f")
+
+
+def of_one_coding(columns: Sequence[Column]) -> list[Column]:
+    """Columns of buckets of one partial, of facts or stored, that came at different times, as columns whose items mean
+    the same, so that they can be joined or stitched; `shown` is then what stands in any of them.
+
+    Buckets are numbered among those that have a value, of each load by itself, so that numbers are small. What a bucket
+    stands for depends on nothing else, and so tells which is which. A column that has all buckets stays as it is.
+    """
+    given = [column.shown for column in columns if column.shown is not None]
+    assert len(given) == len(columns)
+    shown = np.unique(np.concatenate(given))
+    return [
+        column
+        if np.array_equal(own, shown, equal_nan=True)
+        else _renumbered(column, np.searchsorted(shown, own), shown)
+        for column, own in zip(columns, given, strict=True)
+    ]
+
+
+def _renumbered(column: Column, places: np.ndarray, shown: np.ndarray) -> Column:
+    """A column whose buckets are at these places of all; behind the last is what is none."""
+    assert column.values is not None
+    table = np.append(places, len(shown)).astype(np.min_scalar_type(len(shown)))
+    return replace(column, values=table[column.values], members=len(shown), shown=shown)
 
 
 def _growth(accuracy: float) -> float:

@@ -14,14 +14,16 @@ import pyarrow as pa
 
 from wolap.engine.arithmetic import FLOAT, Unfit, product, unit_of
 from wolap.engine.columns import COUNT, Column, is_clock, read_numbers
+from wolap.engine.encoding import Distinct, distinct_of, fitted
 from wolap.engine.histogram import buckets_of
-from wolap.engine.members import Codes, Members, encode
+from wolap.engine.layout import Dictionaries
+from wolap.engine.members import Codes, Members, appended, smallest
 from wolap.engine.sketch import coupons, members_of
 from wolap.errors import Problem, SchemaError, quote
 from wolap.model.aggregate import Partial
 from wolap.model.filter import Filter
 from wolap.model.query import settle_filter, unreadable_members
-from wolap.model.schema import Dimension, Schema
+from wolap.model.schema import Schema
 
 __all__ = ["Inputs"]
 
@@ -29,7 +31,8 @@ __all__ = ["Inputs"]
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """The facts that partials are computed from. `schema` knows the kinds of its dimensions, which are encoded;
-    `instants` are None where a cube has no time or it could not be read.
+    `instants` are None where a cube has no time or it could not be read. What facts `before` have
+    is held against `items` and `types`, which become those of all.
 
     Whatever is read is kept: sums, minima and maxima of one column and filter share it.
     """
@@ -38,10 +41,14 @@ class Inputs:
     table: pa.Table
     members: Mapping[str, Members]
     codes: Mapping[str, Codes]
+    before: Dictionaries
     instants: np.ndarray | None = None
+    items: dict[str, pa.Array] = field(default_factory=dict, init=False)
+    types: dict[str, pa.DataType] = field(default_factory=dict, init=False)
     _numbers: dict[str, Column] = field(default_factory=dict)
     _masks: dict[tuple[Filter, ...], np.ndarray] = field(default_factory=dict)
-    _values: dict[str, tuple[pa.Array, Codes]] = field(default_factory=dict)
+    _values: dict[str, Distinct] = field(default_factory=dict)
+    _numbered: dict[str, tuple[Codes, int]] = field(default_factory=dict)
     _sets: dict[tuple[str, tuple[Filter, ...]], Column] = field(default_factory=dict)
     _masked: dict[tuple[str, tuple[Filter, ...]], Column] = field(default_factory=dict)
 
@@ -95,11 +102,29 @@ class Inputs:
         read = self._numbers.get(column)
         # A date has a least value, but no sum, which reading it for one will tell.
         if read is None or (is_clock(read.type) and partial.function not in ("min", "max")):
-            read = self._numbers[column] = read_numbers(self.table[column], partial, f"metrics.{metric}")
+            read = read_numbers(self.table[column], partial, f"metrics.{metric}")
+            read = self._numbers[column] = self._of_type(column, read, metric)
+            self.types[column] = read.type
         key = column, partial.filters
         if key not in self._masked:
             self._masked[key] = _left(read, self._mask(partial.filters)) if partial.filters else read
         return self._masked[key]
+
+    def _of_type(self, column: str, read: Column, metric: str) -> Column:
+        """Numbers of the type that those before have. Where there is none, they are of any type."""
+        wanted = self.before.types.get(column, read.type)
+        if read.type == wanted:
+            return read
+        if (read.valid is None and self.table.num_rows) or (read.valid is not None and read.valid.any()):
+            text = f"column {quote(column)} has numbers of type {read.type}, and those before of type {wanted}"
+            raise SchemaError([Problem(f"metrics.{metric}", text, "one type in all facts")])
+        return Column(
+            np.zeros(self.table.num_rows, np.float64 if pa.types.is_floating(wanted) else np.int64),
+            read.valid,
+            wanted,
+            0,
+            0,
+        )
 
     def _no_squares(self, partial: Partial, metric: str) -> Column:
         """One value does not deviate from its own mean. What has no sum has no squares either."""
@@ -148,22 +173,24 @@ class Inputs:
         assert partial.column is not None
         key = partial.column, partial.filters
         if key not in self._sets:
-            values, slots = self._encoded(partial.column, metric)
-            self._sets[key] = Column(self._filtered(slots, len(values), partial), None, COUNT, members=len(values))
+            items, bound = self._items(partial.column, metric)
+            self._sets[key] = Column(self._filtered(items, bound, partial), None, COUNT, members=bound)
         return self._sets[key]
 
     def _registers(self, partial: Partial, metric: str) -> Column:
         """The register and rank of each fact's value; each different value is hashed once."""
         assert partial.column is not None
         assert partial.parameter is not None
-        values, slots = self._encoded(partial.column, metric)
+        values, places = self._encoded(partial.column, metric)
         members = members_of(int(partial.parameter))
+        # A null may be among the values, and is what stands behind them.
+        items = np.full(len(values) + 1, members, np.uint32)
         try:
-            items = np.append(coupons(values, int(partial.parameter)), np.uint32(members))
+            items[np.flatnonzero(values.is_valid())] = coupons(values.drop_null(), int(partial.parameter))
         except pa.ArrowInvalid as error:
             found = f"column {quote(partial.column)} of type {values.type} cannot be hashed: {error}"
             raise SchemaError([Problem(f"metrics.{metric}", found, "decimals of up to 38 digits")]) from None
-        taken = items.astype(np.min_scalar_type(members))[slots]
+        taken = items.astype(np.min_scalar_type(members))[places]
         return Column(self._filtered(taken, members, partial), None, COUNT, members=members)
 
     def _buckets(self, partial: Partial, metric: str) -> Column:
@@ -177,20 +204,38 @@ class Inputs:
         return Column(items, None, number.type if stays else FLOAT, members=len(shown), shown=shown)
 
     def _encoded(self, column: str, metric: str) -> tuple[pa.Array, Codes]:
-        """The different values of a column and the place of each fact's among them; null has the place behind."""
+        """The different values of a column and the place of each fact's among them. Null is among them or behind."""
+        if (dimension := self._dimension_of(column)) is not None:
+            return self.members[dimension].values, self.codes[dimension]
         if column not in self._values:
-            dimensions = {dimension.column: dimension.name for dimension in self.schema.dimensions}
-            dimension = dimensions.get(column, "")
-            if dimension in self.codes:
-                self._values[column] = self.members[dimension].values, self.codes[dimension]
-            else:
-                try:
-                    found, slots = encode(self.table[column], Dimension(metric, column), counted=True)
-                except SchemaError as error:
-                    place = f"metrics.{metric}"
-                    raise SchemaError(Problem(place, p.found, p.possible) for p in error.problems) from None
-                self._values[column] = found.values, slots
-        return self._values[column]
+            self._values[column] = distinct_of(self.table[column], column, f"metrics.{metric}")
+        found = self._values[column]
+        return found.values, found.places
+
+    def _dimension_of(self, column: str) -> str | None:
+        """The dimension that a column is, which has codes already."""
+        found = [one.name for one in self.schema.dimensions if one.column == column and one.name in self.codes]
+        return found[-1] if found else None
+
+    def _items(self, column: str, metric: str) -> tuple[Codes, int]:
+        """The number of each fact's value, and below what such are; null has none below it."""
+        if (dimension := self._dimension_of(column)) is not None:
+            members, codes = self.members[dimension], self.codes[dimension]
+            bound, null = members.cardinality, members.null_code
+            if null is None or null == bound - 1:
+                return codes, bound if null is None else null
+            items = codes.astype(smallest(bound + 1))
+            items[codes == null] = bound
+            return items, bound
+        if column not in self._numbered:
+            values, places = self._encoded(column, metric)
+            if (known := self.before.items.get(column)) is not None and len(known):
+                fit = fitted(self._values[column], known, column, f"metrics.{metric}")
+                values, numbers = appended(known, fit)
+                places = np.append(numbers, len(values)).astype(smallest(len(values) + 1))[places]
+            self.items[column] = values
+            self._numbered[column] = places, len(values)
+        return self._numbered[column]
 
     def _filtered(self, items: np.ndarray, members: int, partial: Partial) -> np.ndarray:
         """Items that are none where the partial's filters leave a fact out."""

@@ -13,7 +13,7 @@ member, and so a code like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ from wolap.engine.columns import Column
 from wolap.engine.groups import Series
 from wolap.engine.keys import TimeDigit
 from wolap.engine.lists import codes_in
-from wolap.engine.members import Codes, Members
+from wolap.engine.members import Codes, Members, forgotten
 from wolap.engine.time_index import TimeIndex
 from wolap.model.aggregate import Partial
 from wolap.model.interval import EVERYTHING, Interval
@@ -35,10 +35,33 @@ _MOST_PARTITIONS = 10_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dictionaries:
-    """The members of every dimension; and for a level and one above it, the upper code of each lower code."""
+    """What codes mean, the same in all facts and projections of a cube. Later versions add to it, and change nothing.
+
+    The members of every dimension; and for a level and one above it, the upper code of each lower code. For a column
+    that is no dimension and of which different values are counted, these by their numbers (null where one was
+    forgotten); and for a metric and a dimension that its values determine, the code for each value, -1 where none has
+    been seen. `types` are those of the columns that numbers are read from.
+    """
 
     members: Mapping[str, Members]
     parents: Mapping[tuple[str, str], Codes]
+    items: Mapping[str, pa.Array] = field(default_factory=dict)
+    determined: Mapping[tuple[str, str], np.ndarray] = field(default_factory=dict)
+    types: Mapping[str, pa.DataType] = field(default_factory=dict)
+
+    def without(self, members: Mapping[str, np.ndarray], items: Mapping[str, np.ndarray]) -> Dictionaries:
+        """The same, of which the members with some codes, by dimension, and the values with some numbers, by column,
+        are forgotten, since no fact has them any more."""
+        return replace(
+            self,
+            members={
+                name: one.without(members[name]) if name in members else one for name, one in self.members.items()
+            },
+            items={
+                column: forgotten(values, items[column]) if column in items else values
+                for column, values in self.items.items()
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

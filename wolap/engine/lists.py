@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 
 from wolap.engine.collection import blocks_of, take
 from wolap.engine.columns import COUNT, Column
+from wolap.engine.encoding import encode, kind_of
 from wolap.engine.keys import different
-from wolap.engine.members import Codes, Members, encode, kind_of
+from wolap.engine.members import Codes, Members
 from wolap.errors import Problem, SchemaError, quote
 from wolap.model.schema import Dimension
 
@@ -83,11 +84,11 @@ def is_list(kept: pa.DataType) -> bool:
     )
 
 
-def encode_lists(column: pa.ChunkedArray, dimension: Dimension) -> tuple[Members, Column]:
-    """The members of a column of lists, and those of each row.
+def encode_lists(column: pa.ChunkedArray, dimension: Dimension, known: Members | None = None) -> tuple[Members, Column]:
+    """The members of a column of lists, behind those that are known, and the codes of those of each row.
 
-    Raises SchemaError where the column holds no lists, their values make no dimension, or the data holds null beside
-    its own label.
+    Raises SchemaError where the column holds no lists, their values make no dimension, or another kind of it than is
+    known, or where null and its own label are both there.
     """
     if not is_list(column.type):
         found = f"column {quote(dimension.column)} has type {column.type}, and {dimension.name} is multi-valued"
@@ -103,7 +104,12 @@ def encode_lists(column: pa.ChunkedArray, dimension: Dimension) -> tuple[Members
     has_empty = not length.all()
     # The null that stands for nothing is encoded with the others, behind the last of them.
     values = pa.chunked_array([*parts, pa.nulls(1, kept)] if has_empty else parts, kept)
-    members, codes = encode(values, dimension)
+
+    def row_of(places: np.ndarray) -> np.ndarray:
+        rows = np.append(np.repeat(np.arange(len(length)), length), np.flatnonzero(length == 0)[:1])
+        return np.unique(rows[places])
+
+    members, codes = encode(values, dimension, known, row_of)
     null = codes[-1:] if has_empty else codes[:0]
     return members, _in_order(codes[: len(codes) - has_empty], length, null, members.cardinality)
 

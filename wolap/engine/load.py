@@ -1,4 +1,9 @@
-"""From an Arrow table of facts to a layout: each column is looked at once, and all that is wrong is said together."""
+"""From an Arrow table of facts to a layout: each column is looked at once, and all that is wrong is said together.
+
+Facts that come later are a layout by themselves, in the codes of those before: what these did not have gets the next
+codes. Nothing of the dictionaries before is changed, so who holds them is not disturbed. They cost by their own number,
+and by that of members, never by that of the facts before. If anything in them contradicts those, none are taken.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +14,16 @@ import numpy as np
 import pyarrow as pa
 
 from wolap.engine.columns import NARROW_ROWS, Column, narrowed
+from wolap.engine.encoding import encode, rows_text
 from wolap.engine.finish import unfit_metrics
 from wolap.engine.inputs import Inputs
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.lists import encode_lists
-from wolap.engine.members import Codes, Members, encode
+from wolap.engine.members import Codes, Members
 from wolap.engine.moments import cluster, reorder
 from wolap.engine.time_index import TimeIndex, local_to_instants
 from wolap.errors import Problem, SchemaError, nearest, quote
-from wolap.model.aggregate import Partial
+from wolap.model.aggregate import Metric, Partial
 from wolap.model.schema import Schema
 from wolap.model.zone import DAY, FIRST_INSTANT, LAST_INSTANT, Zone
 
@@ -35,13 +41,18 @@ def needed_columns(schema: Schema) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def load_facts(schema: Schema, table: pa.Table, leading: tuple[str, ...] = ()) -> tuple[Schema, Dictionaries, Layout]:
+def load_facts(
+    schema: Schema, table: pa.Table, leading: tuple[str, ...] = (), known: Dictionaries | None = None
+) -> tuple[Schema, Dictionaries, Layout]:
     """Facts as a layout, with the dictionaries that they make and the schema with the kinds of its dimensions. They lie
-    in the order of time, or by partitions of it and the `leading` dimensions.
+    in the order of time, or by partitions of it and the `leading` dimensions. With the dictionaries of facts before
+    they have the codes of these, and those that are given are of all.
 
     Raises SchemaError for all that one look at the data finds: missing or unsuitable columns, a row without time, a
-    label that stands for null and is a value too, a declared parent that is not determined.
+    label that stands for null and is a value too, a declared parent that is not determined; and a dimension of another
+    kind, or numbers of another type, than before.
     """
+    before = Dictionaries({}, {}) if known is None else known
     problems = [*_missing(schema, table), *_unfit_to_lead(schema, leading)]
     if problems:
         raise SchemaError(problems)
@@ -58,28 +69,26 @@ def load_facts(schema: Schema, table: pa.Table, leading: tuple[str, ...] = ()) -
         name, column = dimension.name, table[dimension.column]
         try:
             if dimension.multivalued:
-                members[name], lists[name] = encode_lists(column, dimension)
+                members[name], lists[name] = encode_lists(column, dimension, before.members.get(name))
             else:
-                members[name], codes[name] = encode(column, dimension)
+                members[name], codes[name] = encode(column, dimension, before.members.get(name))
         except SchemaError as error:
             problems += error.problems
     bound = schema.with_kinds({name: one.kind for name, one in members.items()})
-    columns = Inputs(bound, table, members, codes, instants).columns(problems)
+    inputs = Inputs(bound, table, members, codes, before, instants)
+    columns = inputs.columns(problems)
     if problems:
         raise SchemaError(problems)
     parents = {
-        (child.name, above): _determined(
-            codes[child.name],
-            members[child.name],
-            codes[above],
-            f"dimensions.{child.name}.parent",
-            above,
-            problems,
-        )
+        (child.name, above): _parents(child.name, above, codes, members, before, problems)
         for child in schema.dimensions
         for above in schema.ancestors(child.name)
     }
-    _check_counted(schema, codes, columns, problems)
+    determined = {
+        (name, dimension): _determined(name, metric, dimension, codes[dimension], columns, before, problems)
+        for name, metric in schema.metrics.items()
+        for dimension in metric.determines
+    }
     unfit = unfit_metrics(schema, {partial: column.type for partial, column in columns.items()})
     problems += [Problem(f"metrics.{name}", why.found, why.possible) for name, why in unfit.items()]
     if problems:
@@ -90,7 +99,7 @@ def load_facts(schema: Schema, table: pa.Table, leading: tuple[str, ...] = ()) -
             order = np.argsort(instants, kind="stable")
             instants = instants[order]
         time = TimeIndex.over(instants, schema.zone)
-    dictionaries = Dictionaries(members, parents)
+    dictionaries = Dictionaries(members, parents, inputs.items, determined, inputs.types)
     layout = Layout(table.num_rows, time, codes, _narrow(columns, table.num_rows), lists)
     if leading:
         return bound, dictionaries, cluster(layout, dictionaries, leading, order)
@@ -180,35 +189,65 @@ def _instants(schema: Schema, column: pa.ChunkedArray) -> np.ndarray:
     return clock
 
 
-def _determined(
-    child: np.ndarray, members: Members, above: np.ndarray, place: str, name: str, problems: list[Problem]
+def _parents(
+    child: str,
+    above: str,
+    codes: Mapping[str, Codes],
+    members: Mapping[str, Members],
+    before: Dictionaries,
+    problems: list[Problem],
 ) -> Codes:
     """The upper code of each lower code; a fault where one lower member has two (rule 3: validated, not trusted)."""
-    table = np.zeros(members.cardinality, above.dtype)
-    table[child] = above
-    wrong = np.flatnonzero(table[child] != above)
+    lower, upper = codes[child], codes[above]
+    table = np.zeros(members[child].cardinality, upper.dtype)
+    is_open = None
+    if (known := before.parents.get((child, above))) is not None:
+        table[: len(known)] = known
+        is_open = np.arange(len(table)) >= len(known)
+    wrong = _entered(table, lower, upper, is_open)
     if len(wrong):
-        culprits = np.unique(child[wrong])
-        example = quote(members.texts[int(culprits[0])])
-        found = f"{len(culprits):,} members lie under more than one {name}, such as {example}"
-        problems.append(Problem(place, found, "a level that its members determine, or no parent"))
+        culprits = np.unique(lower[wrong])
+        example = quote(members[child].texts_at(culprits[:1])[0])
+        found = f"{len(culprits):,} members lie under more than one {above}, such as {example}, {rows_text(wrong)}"
+        possible = "a level that its members determine, or no parent"
+        problems.append(Problem(f"dimensions.{child}.parent", found, possible))
     return table
 
 
-def _check_counted(
-    schema: Schema, codes: Mapping[str, Codes], columns: Mapping[Partial, Column], problems: list[Problem]
-) -> None:
-    """Whether what a distinct metric counts has one member of each dimension that it is said to determine."""
-    for name, metric in schema.metrics.items():
-        for dimension in metric.determines:
-            column = columns[metric.partials[0]]
-            assert column.values is not None
-            assert column.members is not None
-            present = column.values < column.members
-            counted, member = column.values[present], codes[dimension][present]
-            table = np.zeros(column.members, member.dtype)
-            table[counted] = member
-            wrong = len(np.unique(counted[table[counted] != member]))
-            if wrong:
-                found = f"{wrong:,} values of {quote(metric.column or '')} lie under more than one {dimension}"
-                problems.append(Problem(f"metrics.{name}.determines", found, "a dimension that they determine"))
+def _determined(
+    name: str,
+    metric: Metric,
+    dimension: str,
+    codes: Codes,
+    columns: Mapping[Partial, Column],
+    before: Dictionaries,
+    problems: list[Problem],
+) -> np.ndarray:
+    """The code of a dimension that each value determines that a distinct metric counts, -1 where no fact has it; a
+    fault where it has two."""
+    column = columns[metric.partials[0]]
+    assert column.values is not None
+    assert column.members is not None
+    rows = np.flatnonzero(column.values < column.members)
+    table = np.full(column.members, -1, np.int32)
+    known = before.determined.get((name, dimension), table[:0])
+    table[: len(known)] = known
+    counted = column.values[rows]
+    wrong = _entered(table, counted, codes[rows], table < 0)
+    if len(wrong):
+        found = f"{len(np.unique(counted[wrong])):,} values of {quote(metric.column or '')} lie under more than one"
+        text = f"{found} {dimension}, {rows_text(rows[wrong])}"
+        problems.append(Problem(f"metrics.{name}.determines", text, "a dimension that they determine"))
+    return table
+
+
+def _entered(table: np.ndarray, lower: np.ndarray, upper: np.ndarray, is_open: np.ndarray | None) -> np.ndarray:
+    """Enters in a table the upper code of each lower one that is open (None: all are), where there are several the
+    first. Gives the places with another upper code than the table has then."""
+    if is_open is None:
+        # Of several that are put in one place the last stays.
+        table[lower[::-1]] = upper[::-1]
+    else:
+        rows = np.flatnonzero(is_open[lower])[::-1]
+        table[lower[rows]] = upper[rows]
+    return np.flatnonzero(table[lower] != upper)

@@ -1,13 +1,17 @@
-"""A dimension as codes: small integers in the order of its members.
+"""A dimension as codes: small integers, each of which means one member for ever.
 
-Members are sorted once, numbers as numbers, text by code point, null last (W24), so that the order of codes is the
-order of a report and sorting a result never looks at a member. Facts and every projection of a cube share one set of
-members. How the data came (chunks, dictionaries that differ, entries nobody uses) leaves no trace here.
+What is loaded first is sorted, numbers as numbers, text by code point, null last (W24), so that the order of codes is
+the order of a report and sorting a result never looks at a member. Later facts may bring members that belong between
+those: they get the next codes, whatever their place, since codes are in files and snapshots that nobody writes again.
+Then `ranks` lead from codes to places in the order, and only who shows members looks at them. What was forgotten, for
+no fact has it any more, leaves a code that means nothing and is never given again.
+
+Facts and every projection of a cube share one set of members.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,12 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wolap.errors import Problem, SchemaError, quote
 from wolap.model.member import Member, member_text, read_member
 from wolap.model.projection import Shares
-from wolap.model.schema import Dimension
 
-__all__ = ["Codes", "Members", "canonical_values", "encode", "kind_of", "shares_of"]
+__all__ = ["Codes", "Members", "appended", "forgotten", "shares_of", "smallest"]
 
 # Members whose share of the rows is told; the rest have one for all.
 _SHARES_TOLD = 1024
@@ -31,29 +33,62 @@ Codes = np.ndarray[tuple[int], np.dtype[np.unsignedinteger]]
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """The members of a dimension: `values` sorted and without null, which has the code behind the last of them."""
+    """The members of a dimension: `values` by their codes. The one at `null_code` is null; others that are null were
+    forgotten. Values that were never extended are sorted, and null is behind them."""
 
     kind: str
     values: pa.Array
-    has_null: bool
+    null_code: int | None = None
     null_label: str = "N/A"
     empty_label: str = "(empty)"
 
     @property
     def cardinality(self) -> int:
-        """The number of codes in use."""
-        return len(self.values) + self.has_null
+        """The number of codes that were ever given: all codes are below it."""
+        return len(self.values)
+
+    @property
+    def live(self) -> int:
+        """The number of members: of codes without those whose members were forgotten."""
+        return len(self.values) - int(self.values.null_count) + (self.null_code is not None)
+
+    @property
+    def is_live(self) -> np.ndarray:
+        """For each code whether it means a member, and was not forgotten."""
+        found = np.array(self.values.is_valid())
+        if self.null_code is not None:
+            found[self.null_code] = True
+        return found
 
     @property
     def codes_type(self) -> type[np.unsignedinteger]:
-        """The smallest type that holds all codes, and one more for null."""
-        return _smallest(len(self.values) + 1)
+        """The smallest type that holds all codes, and one more for null. A layout keeps the type that it has."""
+        return smallest(len(self.values) + (self.null_code is None))
+
+    @cached_property
+    def ranks(self) -> np.ndarray | None:
+        """For each code its place in the order of members, null last; None where codes are in that order."""
+        values, null = self.values, self.null_code
+        if values.null_count:
+            present = np.flatnonzero(values.is_valid())
+            is_last = null is None or not len(present) or null > present[-1]
+            values = values.drop_null()
+        else:
+            is_last = True
+        # Of no values `all` is null.
+        if is_last and pc.all(pc.less(values[:-1], values[1:])).as_py() is not False:
+            return None
+        ranks = np.empty(len(self.values), self.codes_type)
+        ranks[pc.sort_indices(self.values).to_numpy()] = np.arange(len(ranks))
+        return ranks
 
     @cached_property
     def _code_of(self) -> dict[Member, int]:
         codes: dict[Member, int] = {value: code for code, value in enumerate(self.values.to_pylist())}
+        codes.pop(None, None)
         # Where no null is in the data, its label may be an ordinary member, and then means that one (W30).
-        codes[None] = len(codes) if self.has_null else codes.get(read_member(self.kind, self.null_label), -1)
+        of_label = codes.get(read_member(self.kind, self.null_label), -1)
+        codes[None] = of_label if self.null_code is None else self.null_code
         if self.kind == "text":
             codes.setdefault("", codes.get(self.empty_label, -1))
         return codes
@@ -64,22 +99,27 @@ class Members:
 
     @cached_property
     def texts(self) -> list[str]:
-        """The text of each code, with the labels of null and of the empty string."""
-        shown = self._shown(self.values)
-        return [*shown, self.null_label] if self.has_null else shown
+        """The text of each code, with the labels of null and of the empty string; of what was forgotten, that of
+        null."""
+        return self._shown(self.values)
+
+    @property
+    def listed(self) -> list[str]:
+        """The texts of the members in their order, without what was forgotten."""
+        live = np.flatnonzero(self.is_live)
+        if self.ranks is not None:
+            live = live[np.argsort(self.ranks[live])]
+        return [self.texts[code] for code in live.tolist()]
 
     def texts_at(self, codes: np.ndarray) -> list[str]:
         """The texts of some codes, without making those of all others."""
-        is_null = codes == len(self.values)
-        shown = np.array([self.null_label] * len(codes), object)
-        shown[~is_null] = self._shown(self.values.take(pa.array(codes[~is_null])))
-        texts: list[str] = shown.tolist()
-        return texts
+        return self._shown(self.decode(codes))
 
     def _shown(self, values: pa.Array) -> list[str]:
+        null = self.null_label
         if self.kind == "text":
-            return [value or self.empty_label for value in values.to_pylist()]
-        return [member_text(self.kind, value) for value in values.to_pylist()]
+            return [null if value is None else value or self.empty_label for value in values.to_pylist()]
+        return [null if value is None else member_text(self.kind, value) for value in values.to_pylist()]
 
     @cached_property
     def kept(self) -> dict[object, Any]:
@@ -88,8 +128,64 @@ class Members:
 
     def decode(self, codes: np.ndarray) -> pa.Array:
         """Codes as their members, null for the null member."""
-        indices = pa.array(codes.astype(np.int64), mask=codes >= len(self.values))
-        return self.values.take(indices)
+        return self.values.take(pa.array(codes))
+
+    def find(self, value: Member) -> int:
+        """The code of a value by itself, whatever labels say; -1 where there is none. Nothing is kept for others."""
+        if value is None:
+            return -1 if self.null_code is None else self.null_code
+        if isinstance(value, str) and self.kind != "text":
+            return -1
+        try:
+            wanted = pa.scalar(value, self.values.type)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            return -1
+        found = np.flatnonzero(pc.equal(self.values, wanted).fill_null(False))
+        return int(found[0]) if len(found) else -1
+
+    def extended(self, values: pa.Array, *, with_null: bool) -> tuple[Members, np.ndarray]:
+        """These members and others behind them: what is not known of different `values` of their type, and null if it
+        is wanted and not known. Also the code of each value, and last that of null, -1 where there is none."""
+        every, codes = appended(self.values, values)
+        null_code = self.null_code
+        if with_null and null_code is None:
+            null_code = len(every)
+            every = pa.concat_arrays([every, pa.nulls(1, every.type)])
+        codes = np.append(codes, -1 if null_code is None else null_code)
+        if len(every) == len(self.values):
+            return self, codes
+        return replace(self, values=every, null_code=null_code), codes
+
+    def without(self, codes: np.ndarray) -> Members:
+        """These members, of which some are forgotten: no lookup finds them, nothing lists them, and their values are
+        gone. Their codes are not given again."""
+        null_code = None if self.null_code in codes else self.null_code
+        return replace(self, values=forgotten(self.values, codes), null_code=null_code)
+
+
+def appended(known: pa.Array, values: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """Known values, and those behind them that are new among different `values` of the same type; and the place of each
+    of `values` in the whole. What is null in `known` is no value."""
+    found = pc.index_in(values, value_set=known)
+    if not found.null_count:
+        return known, found.to_numpy().astype(np.int64)
+    is_new = np.asarray(found.is_null())
+    codes = np.asarray(found.fill_null(0), np.int64)
+    codes[is_new] = np.arange(len(known), len(known) + found.null_count)
+    return pa.concat_arrays([known, values.filter(pa.array(is_new))]), codes
+
+
+def forgotten(values: pa.Array, codes: np.ndarray) -> pa.Array:
+    """Values by code, null at some codes."""
+    is_gone = np.zeros(len(values), bool)
+    is_gone[codes] = True
+    # Put together anew, since `if_else` could leave the bytes of a text where they are.
+    return values.take(pa.array(np.arange(len(values)), mask=is_gone))
+
+
+def smallest(cardinality: int) -> type[np.unsignedinteger]:
+    """The smallest type of codes for so many."""
+    return np.uint8 if cardinality <= 1 << 8 else np.uint16 if cardinality <= 1 << 16 else np.uint32
 
 
 def shares_of(members: Members, codes: Codes, rows: int) -> Shares:
@@ -98,161 +194,10 @@ def shares_of(members: Members, codes: Codes, rows: int) -> Shares:
     for start in range(0, len(codes), _COUNTED_BLOCK):
         counts += np.bincount(codes[start : start + _COUNTED_BLOCK], minlength=len(counts))
     rows = max(rows, 1)
-    order = np.argsort(-counts, kind="stable")
+    # What was forgotten has no rows, and no name.
+    live = np.flatnonzero(members.is_live)
+    order = live[np.argsort(-counts[live], kind="stable")]
     told, others = order[:_SHARES_TOLD], counts[order[_SHARES_TOLD:]]
-    values = [members.values[code].as_py() if code < len(members.values) else None for code in told.tolist()]
-    told_shares = dict(zip(values, (counts[told] / rows).tolist(), strict=True))
+    told_shares = dict(zip(members.decode(told).to_pylist(), (counts[told] / rows).tolist(), strict=True))
     mean, most = (float(others.mean() / rows), float(others[0] / rows)) if len(others) else (0.0, 0.0)
     return Shares(told_shares, mean, most, len(codes) / rows)
-
-
-def kind_of(column_type: pa.DataType) -> str | None:
-    """The kind of dimension that a column of this type makes; None where it makes none."""
-    types = pa.types
-    if types.is_dictionary(column_type):
-        return kind_of(column_type.value_type)
-    for test, kind in (
-        (types.is_string, "text"),
-        (types.is_large_string, "text"),
-        (types.is_string_view, "text"),
-        (types.is_null, "text"),
-        (types.is_integer, "integer"),
-        (types.is_floating, "float"),
-        (types.is_decimal, "decimal"),
-        (types.is_boolean, "boolean"),
-        (types.is_date, "date"),
-        (types.is_timestamp, "timestamp"),
-        (types.is_duration, "duration"),
-    ):
-        if test(column_type):
-            return kind
-    return None
-
-
-def canonical_values(values: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
-    """The same values in the one Arrow type that their kind is kept in. Raises pa.ArrowInvalid where one does not
-    fit."""
-    kept = values.type
-    if kind == "text":
-        return values.cast(pa.large_string())
-    if kind == "integer":
-        return values.cast(pa.uint64() if pa.types.is_uint64(kept) else pa.int64())
-    if kind == "float":
-        # Adding 0 makes one number of both zeros; what is no finite number is no member.
-        floats = pc.add(values.cast(pa.float64()), pa.scalar(0.0))
-        return pc.if_else(pc.is_finite(floats), floats, pa.scalar(None, pa.float64()))
-    if kind == "date":
-        return values.cast(pa.date32())
-    if kind == "timestamp":
-        return values.cast(pa.timestamp("us", kept.tz)).cast(pa.int64()).cast(pa.timestamp("us"))
-    if kind == "duration":
-        return values.cast(pa.duration("us"))
-    if kind == "decimal" and kept.bit_width < 128:
-        return values.cast(pa.decimal128(kept.precision, kept.scale))
-    return values
-
-
-def encode(column: pa.ChunkedArray, dimension: Dimension, *, counted: bool = False) -> tuple[Members, Codes]:
-    """The members of a column and the code of each row, in the smallest unsigned type that holds them.
-
-    What is only `counted` is never shown, so its labels may be values as well.
-
-    Raises SchemaError where the column's type makes no dimension, or where the data holds null beside its own label.
-    """
-    place = f"dimensions.{dimension.name}"
-    kind = kind_of(column.type)
-    if kind is None:
-        possible = "text, numbers, decimals, booleans, dates, timestamps, durations, dictionaries of them"
-        found = f"column {quote(dimension.column)} has type {column.type}"
-        raise SchemaError([Problem(place, found, f"a dimension can be {possible}; multi-valued lists of them")])
-    try:
-        values, slots = _distinct(column, kind)
-        # Sorted: where the ends are dates that Python has, all are.
-        for end in (values[:1], values[-1:]):
-            end.to_pylist()
-    except (pa.ArrowInvalid, ValueError, OverflowError) as error:
-        raise SchemaError([Problem(place, f"column {quote(dimension.column)}: {error}")]) from None
-    count = len(values)
-    has_null = bool(len(slots)) and int(slots.max()) == count
-    members = Members(kind, values, has_null, dimension.null, dimension.empty)
-    if not counted:
-        _check_labels(members, dimension)
-    return members, slots
-
-
-def _distinct(column: pa.ChunkedArray, kind: str) -> tuple[pa.Array, Codes]:
-    """The sorted distinct values that are in use and for each row its rank; null has the rank behind the last."""
-    if pa.types.is_null(column.type):
-        return pa.array([], pa.large_string()), np.zeros(len(column), np.uint8)
-    if pa.types.is_dictionary(column.type):
-        values, codes = _distinct_of_dictionaries(column, kind)
-    else:
-        values, codes = _sorted_distinct(canonical_values(column, kind))
-    return values, codes.astype(_smallest(len(values) + 1))
-
-
-def _sorted_distinct(values: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
-    if not len(values):
-        return pa.array([], values.type), np.zeros(0, np.int64)
-    encoded = values.dictionary_encode().unify_dictionaries().combine_chunks()
-    order = pc.sort_indices(encoded.dictionary)
-    rank = np.empty(len(order) + 1, np.int64)
-    rank[order.to_numpy(zero_copy_only=False)] = np.arange(len(order))
-    rank[-1] = len(order)
-    slots = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-    return encoded.dictionary.take(order), rank[slots]
-
-
-def _distinct_of_dictionaries(column: pa.ChunkedArray, kind: str) -> tuple[pa.Array, np.ndarray]:
-    """Only dictionary entries are compared; rows are renumbered. Entries that no row uses are no members."""
-    chunks = column.chunks
-    entries = pa.chunked_array([chunk.dictionary for chunk in chunks], type=column.type.value_type)
-    values, rank = _sorted_distinct(canonical_values(entries, kind))
-    null, first = len(values), 0
-    rows = []
-    for chunk in chunks:
-        # Index -1, a null, reads the entry behind this dictionary's own.
-        own = np.append(rank[first : first + len(chunk.dictionary)], null)
-        first += len(chunk.dictionary)
-        indices = chunk.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-        rows.append(own[indices])
-    codes = np.concatenate(rows) if rows else np.zeros(0, np.int64)
-    used = np.zeros(null + 1, bool)
-    used[codes] = True
-    if used[:null].all():
-        return values, codes
-    kept = np.flatnonzero(used[:null])
-    renumbered = np.full(null + 1, len(kept), np.int64)
-    renumbered[kept] = np.arange(len(kept))
-    return values.take(pa.array(kept)), renumbered[codes]
-
-
-def _smallest(cardinality: int) -> type[np.unsignedinteger]:
-    return np.uint8 if cardinality <= 1 << 8 else np.uint16 if cardinality <= 1 << 16 else np.uint32
-
-
-def _holds(members: Members, label: str) -> bool:
-    """Whether a label is a member too."""
-    if members.kind == "text":
-        return bool(pc.index(members.values, pa.scalar(label, members.values.type)).as_py() >= 0)
-    return read_member(members.kind, label) in set(members.values.to_pylist())
-
-
-def _check_labels(members: Members, dimension: Dimension) -> None:
-    """W30: null, or the empty string, and a real member of the same text cannot be told apart."""
-    place = f"dimensions.{dimension.name}"
-    problems = []
-    read = read_member(members.kind, dimension.null)
-    if not isinstance(read, str) and member_text(members.kind, read) != dimension.null:
-        found = f"the label {quote(dimension.null)} of null is also a spelling of {member_text(members.kind, read)}"
-        problems.append(Problem(place, found, "a label that is no member in another spelling"))
-    if members.has_null and _holds(members, dimension.null):
-        found = f"column {quote(dimension.column)} holds null and also the value {quote(dimension.null)}"
-        problems.append(Problem(place, found, 'another label: null = "…"'))
-    if members.kind == "text" and len(members.values):
-        first_is_empty = members.values[0].as_py() == ""
-        if first_is_empty and _holds(members, dimension.empty):
-            found = f"column {quote(dimension.column)} holds the empty string and also {quote(dimension.empty)}"
-            problems.append(Problem(place, found, 'another label: empty = "…"'))
-    if problems:
-        raise SchemaError(problems)

@@ -25,6 +25,12 @@ class DimensionColumn:
     codes: np.ndarray
     members: Members | None
 
+    @property
+    def places(self) -> np.ndarray:
+        """Numbers in the order of W24: places of members, which their codes are but where some came later."""
+        ranks = None if self.members is None else self.members.ranks
+        return self.codes if ranks is None else ranks[self.codes]
+
 
 def record_order(
     query: Query, levels: frozenset[str], dimensions: Sequence[DimensionColumn], metrics: Sequence[MetricColumn]
@@ -32,14 +38,16 @@ def record_order(
     """The rows in order; None where they are already.
 
     Groups come in the order of their keys. That is the order of W24 but where time dimensions stand apart, since all
-    of time is one digit of a key.
+    of time is one digit of a key, and where members came later than others that are behind them.
     """
     places = [index for index, name in enumerate(query.group) if name in levels]
     is_sorted = not places or places[-1] - places[0] + 1 == len(places)
+    for column in dimensions:
+        is_sorted = is_sorted and (column.members is None or column.members.ranks is None)
     if is_sorted and not query.order:
         return None
     # The last key of a lexical sort is the first to be compared.
-    keys = [] if is_sorted else [column.codes for column in reversed(dimensions)]
+    keys = [] if is_sorted else [column.places for column in reversed(dimensions)]
     by_name: dict[str, DimensionColumn | MetricColumn] = {column.name: column for column in dimensions}
     by_name.update((column.name, column) for column in metrics)
     for order in reversed(query.order):
@@ -52,8 +60,9 @@ def _keys(column: DimensionColumn | MetricColumn, descending: bool) -> list[np.n
     if isinstance(column, MetricColumn):
         values, missing = column.values, None if column.valid is None else ~column.valid
     else:
-        values = column.codes.astype(np.int64)
-        missing = values == len(column.members.values) if column.members is not None else None
+        values = column.places.astype(np.int64)
+        null = None if column.members is None else column.members.null_code
+        missing = None if null is None else column.codes == null
     if descending:
         # The complement turns whole numbers around without leaving 64 bits, as a minus would.
         values = -values if values.dtype.kind == "f" else ~values

@@ -109,7 +109,7 @@ def _series(members: Sequence[DimensionColumn], rows: int) -> tuple[np.ndarray, 
     """The number of the line of each record, and the first record of each line."""
     if not members:
         return np.zeros(rows, np.int64), np.zeros(1, np.int64)
-    codes = np.stack([column.codes.astype(np.int64) for column in members])
+    codes = np.stack([column.places.astype(np.int64) for column in members])
     _, first_rows, series = np.unique(codes, axis=1, return_index=True, return_inverse=True)
     return series.reshape(-1), first_rows
 

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from wolap.engine.columns import from_int64
+from wolap.engine.encoding import kind_of
 from wolap.engine.execute import DimensionColumn
 from wolap.engine.finish import MetricColumn
-from wolap.engine.members import Members, kind_of
+from wolap.engine.members import Members
 from wolap.model.member import KINDS
 
 __all__ = [
@@ -75,7 +76,7 @@ def mapped_texts(column: DimensionColumn, function: Callable[[str], str]) -> Tex
 
 def member_table(members: Members, key: object, make: Callable[[list[str]], Table]) -> Table | None:
     """What `make` makes of the texts of all members, once for each `key`; None where they are too many to keep."""
-    if len(members.values) > KEPT_MEMBERS:
+    if members.cardinality > KEPT_MEMBERS:
         return None
     found: Table | None = members.kept.get(key)
     if found is None:

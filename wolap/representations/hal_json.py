@@ -95,7 +95,7 @@ def _as_text(members: Members) -> Callable[[str], str]:
 def _as_value(members: Members) -> Callable[[str], str]:
     if members.kind not in _BARE:
         return encode_basestring
-    null = members.null_label if members.has_null else None
+    null = members.null_label if members.null_code is not None else None
     return lambda text: encode_basestring(text) if text == null else text
 
 

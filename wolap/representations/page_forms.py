@@ -229,8 +229,8 @@ def _filter_form(resource: Resource, addresses: Addresses, name: str, carried: s
     title = title_of(resource.schema, name)
     members = resource.surroundings.members.get(name)
     listed = ""
-    if members is not None and 0 < members.cardinality <= SUGGESTED:
-        texts = [text for text in members.texts if not _CHANGED.search(text)]
+    if members is not None and 0 < members.live <= SUGGESTED:
+        texts = [text for text in members.listed if not _CHANGED.search(text)]
         options = "".join(f'<option value="{escape(text)}">' for text in texts)
         listed = f'<datalist id="of-{escape(name)}">{options}</datalist>'
     use = f' list="of-{escape(name)}"' if listed else ""
