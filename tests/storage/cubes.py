@@ -64,7 +64,7 @@ def publish(writer: Writer, cube: Cube, before: Opened | None = None) -> Opened:
             "0.1.0",
             NOW,
             {one.name: one.kind for one in cube.schema.dimensions},
-            {"spent": pa.int64()},
+            snapshot.dictionaries.types,
             writer.dictionaries(snapshot.dictionaries, before),
             snapshot.catalog.span,
             stored,

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from threading import Timer
 
+import numpy as np
 import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+from strategies import worlds
 
 from storage.cubes import everything, publish, sales, stored
 from storage.test_segment import assert_same, same
-from wolap import Cube, StorageError
+from wolap import Cube, SchemaError, StorageError
+from wolap.engine.layout import Dictionaries
+from wolap.engine.load import load_facts
 from wolap.storage import manifest
+from wolap.storage.dictionaries import map_dictionaries, write_dictionaries
 from wolap.storage.folder import Folder, Opened
 from wolap.storage.manifest import write_manifest
 
@@ -23,16 +32,25 @@ def assert_stored(opened: Opened, cube: Cube) -> None:
     """That a version holds all that the cube does."""
     dictionaries, layouts = everything(opened, cube)
     snapshot = cube.snapshot
-    for name, members in snapshot.dictionaries.members.items():
-        found = dictionaries.members[name]
-        assert found.values.equals(members.values)
-        assert found.texts == members.texts
-    assert list(dictionaries.parents) == list(snapshot.dictionaries.parents)
-    for key, codes in snapshot.dictionaries.parents.items():
-        assert same(codes, dictionaries.parents[key])
+    assert_same_dictionaries(snapshot.dictionaries, dictionaries)
     assert set(layouts) == set(snapshot.sources)
     for name, [layout] in layouts.items():
         assert_same(snapshot.sources[name].layout, layout)
+
+
+def assert_same_dictionaries(one: Dictionaries, other: Dictionaries) -> None:
+    """The same codes for the same members and values."""
+    assert list(one.members) == list(other.members)
+    for name, members in one.members.items():
+        found = other.members[name]
+        assert found.values.equals(members.values)
+        assert (found.kind, found.null_code, found.texts) == (members.kind, members.null_code, members.texts)
+    for left, right in ((one.parents, other.parents), (one.determined, other.determined)):
+        assert list(left) == list(right)
+        assert all(same(left[key], right[key]) for key in left)
+    assert list(one.items) == list(other.items)
+    assert all(values.equals(other.items[column]) for column, values in one.items.items())
+    assert one.types == other.types
 
 
 def names(path: Path) -> set[str]:
@@ -84,6 +102,35 @@ def test_only_what_changed_is_written_anew(cube: Cube, tmp_path: Path) -> None:
         assert changed["members"]["shop"] != old["members"]["shop"]
         assert changed["parents"]["shop", "city"] != old["parents"]["shop", "city"]
     first.close()
+
+
+@given(st.data())
+def test_dictionaries_are_those_that_were_written(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    half = world.facts.num_rows // 2
+    bound, dictionaries, _ = load_facts(world.schema, world.facts[:half])
+    with contextlib.suppress(SchemaError):
+        # What came later may lie under another member, which is refused.
+        _, dictionaries, _ = load_facts(bound, world.facts[half:], known=dictionaries)
+        event("later members")
+    forgotten = {
+        name: np.flatnonzero(np.array([data.draw(st.booleans()) for _ in range(one.cardinality)], bool))
+        for name, one in dictionaries.members.items()
+    }
+    written: list[str] = []
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "dictionaries").mkdir()
+        before = write_dictionaries(Path(folder), dictionaries, {}, None, written.append)
+        assert_same_dictionaries(dictionaries, map_dictionaries(Path(folder), before, dictionaries.types))
+        less = dictionaries.without(forgotten, {})
+        after = write_dictionaries(Path(folder), less, before, None, written.append)
+        assert_same_dictionaries(less, map_dictionaries(Path(folder), after, less.types))
+        for name, codes in forgotten.items():
+            is_same = less.members[name].values.equals(dictionaries.members[name].values)
+            is_same &= less.members[name].null_code == dictionaries.members[name].null_code
+            assert is_same == (after["members"][name] == before["members"][name])
+            assert is_same or len(codes)
+        assert sorted(written) == sorted(f"dictionaries/{one.name}" for one in Path(folder, "dictionaries").iterdir())
 
 
 def test_what_is_the_very_same_is_not_read_to_be_kept(cube: Cube, tmp_path: Path) -> None:

@@ -110,16 +110,16 @@ def _opened(folder: Path, kind: str, key: Key, stored: StoredDictionary) -> Arra
     return ArrayFile(folder, stored.file, f"{kind} of {' and '.join(_several(key))}", _REMEDY)
 
 
-def map_dictionaries(folder: Path, stored: StoredDictionaries) -> Dictionaries:
-    """The dictionaries in files, each of which is mapped and checked when it is first asked for; then StorageError is
-    raised where it is not what it was."""
+def map_dictionaries(folder: Path, stored: StoredDictionaries, types: Mapping[str, pa.DataType]) -> Dictionaries:
+    """The dictionaries in files, with the types of columns. Each file is mapped and checked when it is first asked for;
+    then StorageError is raised where it is not what it was."""
 
     def of(kind: str) -> Lazy[Any, Any]:
         entries = stored[kind]
         return Lazy(entries, lambda key: _read(kind, _opened(folder, kind, key, entries[key])))
 
     mappings: dict[str, Any] = {kind: of(kind) for kind in kinds()}
-    return Dictionaries(**mappings)
+    return Dictionaries(**mappings, types=types)
 
 
 def _read(kind: str, file: ArrayFile) -> Members | np.ndarray | pa.Array:

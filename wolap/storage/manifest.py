@@ -57,7 +57,8 @@ class StoredProjection:
 class Manifest:
     """One version of a cube. `declaration` is all that was declared, as the text of a cube file; what is named in it
     and stands not in `projections` is not built. `kinds` are those of the dimensions as the facts have them, `types`
-    the Arrow types of the facts' columns, `sources` what the caller keeps of what was ingested, as values of JSON.
+    the Arrow types of the columns that numbers are read from (see Dictionaries), `sources` what the caller keeps of
+    what was ingested, as values of JSON.
 
     `number` is given when the version is published.
     """

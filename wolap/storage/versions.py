@@ -30,7 +30,7 @@ class Opened:
 
     def dictionaries(self) -> Dictionaries:
         """What codes mean, each mapped when it is first asked for. See `map_dictionaries`."""
-        return map_dictionaries(self.folder, self.manifest.dictionaries)
+        return map_dictionaries(self.folder, self.manifest.dictionaries, self.manifest.types)
 
     def segment(self, stored: StoredSegment, projection: str, zone: Zone) -> Layout:
         """The rows of a segment of this version, mapped. See `map_segment`."""
