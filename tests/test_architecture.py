@@ -14,8 +14,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 BELOW_CUBE = "errors model planner engine storage sources"
 BELOW_WEB = f"{BELOW_CUBE} snapshot cube language representations"
-BELOW_INFER = f"{BELOW_CUBE} snapshot cube cube_file cube_file_text"
-ALL = f"{BELOW_WEB} cube_file cube_file_text infer verify apis web asgi wsgi command server __init__"
+BELOW_INFER = f"{BELOW_CUBE} snapshot cube cube_file cube_file_reader cube_file_text"
+ALL = f"{BELOW_WEB} cube_file cube_file_reader cube_file_text infer verify apis web asgi wsgi command server __init__"
 
 # Each room, and which others it may see. A room is a module or a package directly under wolap.
 SEES = {
@@ -29,9 +29,11 @@ SEES = {
     "declaring": "errors model",
     "changes": f"{BELOW_CUBE} snapshot",
     "versions": f"{BELOW_CUBE} snapshot changes",
-    "cube": f"{BELOW_CUBE} snapshot declaring changes versions",
-    "cube_file": f"{BELOW_CUBE} cube",
+    "cube_file_reader": "errors model",
     "cube_file_text": "errors model planner",
+    "home": f"{BELOW_CUBE} snapshot versions cube_file_reader cube_file_text",
+    "cube": f"{BELOW_CUBE} snapshot declaring changes versions home",
+    "cube_file": f"{BELOW_CUBE} cube cube_file_reader",
     "infer": BELOW_INFER,
     "verify": BELOW_INFER,
     "apis": BELOW_INFER,
@@ -49,7 +51,7 @@ ARROW = {"numpy", "pyarrow", "polars"}
 SEES_ARROW = {"engine", "storage", "sources", "snapshot", "changes", "versions", "cube", "representations", "apis"}
 SEES_STRANGERS = {"command", "server"}
 # The modules that an extra serves, and what they may see of it.
-EXTRAS = {"web/compression.py": {"isal"}, "engine/loops.py": {"numba"}}
+EXTRAS = {"web/compression.py": {"isal"}, "storage/checksum.py": {"isal"}, "engine/loops.py": {"numba"}}
 HAS_CLOCK = {"asgi", "wsgi", "command", "server"}
 # Nobody else asks what time it is: no module `time`, and nothing that is called by one of these names.
 CLOCKS = {"now", "utcnow", "today"}

@@ -51,13 +51,13 @@ class Statistics:
     leading dimensions, as far as they are worth it; those of depth 0 are buckets of the level `partition`.
     """
 
-    rows_before: tuple[int, ...]
-    starts: tuple[int, ...] = (EVERYTHING.start,)
+    rows_before: Sequence[int]
+    starts: Sequence[int] = (EVERYTHING.start,)
     bytes: int = 0
     coverage: Interval = EVERYTHING
     refreshed: datetime | None = None
     items: Mapping[Partial, int] = field(default_factory=dict)
-    members_before: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    members_before: Mapping[str, Sequence[int]] = field(default_factory=dict)
     longest: Mapping[str, int] = field(default_factory=dict)
     partition: str | None = None
     order: tuple[str, ...] = ()

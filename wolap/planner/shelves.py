@@ -34,9 +34,9 @@ class Shelf:
     """
 
     projections: tuple[Projection, ...]
-    starts: tuple[int, ...]
+    starts: Sequence[int]
     coverage: Interval
-    rows_before: tuple[tuple[int, ...], ...]
+    rows_before: tuple[Sequence[int], ...]
     items: tuple[float, ...]
     reading: tuple[float, ...]
     merges: bool
