@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from threading import Event, RLock
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -22,9 +23,11 @@ from wolap.declaring import declaration_of
 from wolap.engine.load import needed_columns
 from wolap.engine.result import Result
 from wolap.engine.scan import Means
+from wolap.engine.segments import MEMORY, Shelf
 from wolap.engine.sizes import estimate_sizes
 from wolap.engine.verdict import Verdict
 from wolap.errors import Problem, QueryError, SchemaError, quote
+from wolap.home import Home
 from wolap.model.filter import Values
 from wolap.model.forest import Forest
 from wolap.model.interval import Interval, Moment
@@ -42,6 +45,8 @@ from wolap.snapshot import Snapshot
 from wolap.versions import Progress, Revised, built, declaring, loaded, revised
 
 __all__ = ["ArrowStream", "Cube", "Progress", "Result", "Revised"]
+
+Made = TypeVar("Made")
 
 
 class ArrowStream(Protocol):
@@ -83,11 +88,51 @@ class Cube:
         catalog = Catalog(schema, (), strict=strict, caps=caps or Caps())
         self._snapshot = loaded(catalog, table, refreshed, tuple(cluster), means)
         self._lock = RLock()
+        self._home: Home | None = None
+
+    @classmethod
+    def open(cls, path: str | Path, *, caps: Caps | None = None, threads: int = 1, compiled: bool = True) -> Cube:
+        """The cube that is stored in a folder, as it was published last; nothing else is needed. Rows are read when
+        they are first asked for. `caps` take the place of those that it was declared with.
+
+        Any number of processes may have it open, and see each a version that is whole; see `catch_up`. Raises
+        StorageError where there is no cube, or one that is damaged or of another format.
+        """
+        cube = cls.__new__(cls)
+        cube._home = Home(Path(path))
+        cube._snapshot = cube._home.open(caps, Means(_checked_threads(threads), compiled))
+        cube._lock = RLock()
+        return cube
+
+    def save(self, path: str | Path) -> None:
+        """Stores the cube in a folder, which is new or empty, and lives there from then on: whatever changes is
+        published there before it is asked, and rows are read from there.
+
+        Raises StorageError where the folder holds something else, and OSError; then the cube is as it was.
+        """
+        with self._lock:
+            home = Home(Path(path))
+            self._snapshot = home.first(self._snapshot)
+            self._home = home
+
+    def catch_up(self) -> bool:
+        """Takes the version that was published last in the folder of the cube, by whichever process, if that is a newer
+        one. Answers that are being worked out are not disturbed. Raises StorageError."""
+        with self._lock:
+            newer = None if self._home is None else self._home.newer(self._snapshot)
+            if newer is not None:
+                self._snapshot = newer
+            return newer is not None
 
     @property
     def snapshot(self) -> Snapshot:
         """The present version, which stays as it is whatever happens to the cube."""
         return self._snapshot
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the cube is stored; None where it is in memory alone."""
+        return None if self._home is None else self._home.path
 
     @property
     def schema(self) -> Schema:
@@ -116,7 +161,7 @@ class Cube:
             ]
             if problems:
                 raise SchemaError(problems)
-            self._snapshot = declaring(self._snapshot, declared)
+            self._next(lambda old, _: (declaring(old, declared), None))
         return declared
 
     def _declare_missing(self, wanted: Iterable[Projection]) -> None:
@@ -131,7 +176,7 @@ class Cube:
                 if one.name not in present:
                     missing[one.name] = one
             if missing:
-                self._snapshot = declaring(self._snapshot, missing.values())
+                self._next(lambda old, _: (declaring(old, missing.values()), None))
 
     def materialize(
         self,
@@ -139,17 +184,15 @@ class Cube:
         now: datetime | None = None,
         progress: Callable[[Progress], None] | None = None,
         cancel: Event | None = None,
-        folder: Path | None = None,
         threads: int | None = None,
     ) -> None:
         """Builds projections: those that are named, and without names all that are declared and not built.
 
         Each is made from the smallest that is built and fine enough, so finer ones are built first. `now` becomes
         their refresh time (that of what they are made from where it is not given). Each is there for queries as soon
-        as it is built. With a `folder` each goes to a file there as it is made, and is asked where it lies; the file is
-        to stay as it is while the cube is in use. Without, it is in memory. `threads` is how many share the work, as
-        many as the cube has unless said. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits,
-        OSError where a file cannot be written, and Cancelled; what was built before then stays.
+        as it is built, and published where the cube is stored. `threads` is how many share the work, as many as the
+        cube has unless said. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits, OSError where
+        a file cannot be written, and Cancelled; what was built before then stays.
         """
         if threads is not None:
             _checked_threads(threads)
@@ -161,7 +204,7 @@ class Cube:
         )
         for done, projection in enumerate(waiting, 1):
             with self._lock:
-                self._snapshot, source = built(self._snapshot, projection, now, cancel, folder, threads)
+                source = self._next(partial(built, projection, now, cancel, threads))
             if progress is not None:
                 made = next(one for one in self.projections if one.name == projection.name)
                 progress(Progress(made, done, len(waiting), source))
@@ -298,8 +341,15 @@ class Cube:
         cancel: Event | None,
     ) -> Revised:
         """Makes a change of the facts, and of all that is built of them, and publishes it as one."""
+        return self._next(lambda old, shelf: revised(old, read(old), now, progress, cancel, shelf))
+
+    def _next(self, make: Callable[[Snapshot, Shelf], tuple[Snapshot, Made]]) -> Made:
+        """Puts the next version in the place of the present one, once it is published where the cube is stored."""
         with self._lock:
-            self._snapshot, done = revised(self._snapshot, read(self._snapshot), now, progress, cancel)
+            if self._home is None:
+                self._snapshot, done = make(self._snapshot, MEMORY)
+            else:
+                self._snapshot, done = self._home.next(self._snapshot, make)
             return done
 
 

@@ -16,7 +16,6 @@ from wolap.engine.execute import execute, execute_sketches
 from wolap.engine.layout import Dictionaries
 from wolap.engine.result import Result, decoded
 from wolap.engine.segments import SegmentedSource
-from wolap.engine.shares import Counts
 from wolap.engine.sketch import image_bytes
 from wolap.engine.verdict import Verdict, verdict_of
 from wolap.errors import QueryError, TooExpensive, nearest, quote
@@ -31,17 +30,18 @@ __all__ = ["Snapshot"]
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One version of a cube: what it knows of itself, where its rows are, and how facts fall on members.
+    """One version of a cube: what it knows of itself, where its rows are, and what their codes mean.
 
-    `partition` is the level of the partitions of facts, which are clustered by the `leading` dimensions.
+    `partition` is the level of the partitions of facts, which are clustered by the `leading` dimensions. The files
+    that rows are in stay for as long as the `lease` is there.
     """
 
     catalog: Catalog
     sources: Mapping[str, SegmentedSource]
     dictionaries: Dictionaries = field(repr=False)
-    counts: Counts = field(default_factory=dict, repr=False)
     partition: str = "day"
     leading: tuple[str, ...] = ()
+    lease: object | None = field(default=None, repr=False)
 
     def plan(
         self,

@@ -6,11 +6,10 @@ that is built, or facts that came or went, with all that was built of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -18,21 +17,21 @@ import pyarrow as pa
 
 from wolap.changes import Wanted
 from wolap.engine.gather import Chosen
-from wolap.engine.growing import joined
+from wolap.engine.layout import Layout
 from wolap.engine.load import load_facts
 from wolap.engine.moments import level_of_partitions
-from wolap.engine.rebuild import rolled_up
-from wolap.engine.revise import Revision, span_of
+from wolap.engine.rebuild import merged, rolled_up
+from wolap.engine.revise import Revision, facts_on, span_of
 from wolap.engine.scan import Means
-from wolap.engine.segments import SegmentedSource
+from wolap.engine.segments import SegmentedSource, Shelf, shelved
 from wolap.engine.shares import counted, counts_of, shares_of
 from wolap.model.interval import Interval
 from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts
+from wolap.model.schema import Schema
 from wolap.planner.source import source_of
 from wolap.snapshot import Snapshot
-from wolap.storage.layout_file import map_layout, release, write_layout
 
-__all__ = ["Progress", "Revised", "built", "declaring", "loaded", "revised"]
+__all__ = ["Progress", "Revised", "built", "declaring", "loaded", "moved", "revised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def loaded(
         partition = layout.time.level if layout.moments is not None else level_of_partitions(layout.time)
     counts = counts_of([Chosen(layout, 0, layout.rows)], dictionaries.members)
     known = replace(catalog, schema=schema, projections=(facts,))
-    return _known(Snapshot(known, {FACTS: source}, dictionaries, counts, partition, leading))
+    return _known(Snapshot(known, {FACTS: source}, replace(dictionaries, counts=counts), partition, leading))
 
 
 def declaring(snapshot: Snapshot, projections: Iterable[Projection]) -> Snapshot:
@@ -81,14 +80,14 @@ def declaring(snapshot: Snapshot, projections: Iterable[Projection]) -> Snapshot
 
 
 def built(
-    snapshot: Snapshot,
     projection: Projection,
     now: datetime | None,
     cancel: Event | None,
-    folder: Path | None,
     threads: int | None,
+    snapshot: Snapshot,
+    shelf: Shelf,
 ) -> tuple[Snapshot, Projection]:
-    """With a projection that is declared built, in memory or in a file of a `folder`; and what it was made from.
+    """With a projection that is declared built; and what it was made from.
 
     Raises MetricOverflow, OSError and Cancelled.
     """
@@ -100,17 +99,36 @@ def built(
     finer = snapshot.sources[source.name]
     shared = finer.means.threads if threads is None else threads
     with closing(rolled_up(projection, schema, finer, cancel, shared)) as stretches:
-        if folder is None:
-            layout = joined(stretches)
-        else:
-            path = write_layout(folder, projection, stretches, dictionaries.members, shared)
-            layout = map_layout(path, projection, dictionaries.members, schema.zone, check=False)
-            for segment in finer.segments:
-                release(segment.held.layout)
-    own = SegmentedSource.of(layout, dictionaries, schema.zone, projection.filters, finer.means)
-    made = replace(projection, statistics=_alike(own.statistics(refreshed), snapshot.catalog))
+        segments = list(shelved(projection.name, projection.level, projection.zone, stretches, shelf))
+    own = SegmentedSource(segments, dictionaries, schema.zone, projection.filters, finer.means)
+    made = replace(projection, statistics=_Alike(snapshot.catalog).of(own.statistics(refreshed)))
     projections = tuple(made if one.name == made.name else one for one in snapshot.catalog.projections)
     return _with(snapshot, projections, {**snapshot.sources, made.name: own}), source
+
+
+def moved(snapshot: Snapshot, shelf: Shelf) -> Snapshot:
+    """With all rows on a shelf. Raises OSError."""
+    sources = {}
+    for one in snapshot.catalog.projections:
+        if one.statistics is None:
+            continue
+        source = snapshot.sources[one.name]
+        if one.is_facts:
+            segments = list(facts_on(source, snapshot.partition, snapshot.leading, shelf))
+        else:
+            layouts = _whole_layouts(one, snapshot.catalog.schema, source)
+            segments = list(shelved(one.name, one.level, one.zone, layouts, shelf))
+        sources[one.name] = SegmentedSource(segments, snapshot.dictionaries, source.zone, source.filters, source.means)
+    return _with(snapshot, snapshot.catalog.projections, sources)
+
+
+def _whole_layouts(projection: Projection, schema: Schema, source: SegmentedSource) -> Iterator[Layout]:
+    """What the segments of a projection have, without what is dead."""
+    for segment in source.segments:
+        if segment.stretch.covers(segment.held.layout.span):
+            yield segment.held.layout
+        else:
+            yield from merged(projection, schema, source, segment.chosen())
 
 
 def revised(
@@ -119,6 +137,7 @@ def revised(
     now: datetime | None,
     progress: Callable[[Progress], None] | None,
     cancel: Event | None,
+    shelf: Shelf,
 ) -> tuple[Snapshot, Revised]:
     """With other facts, and all that is built of them as it is then. Raises MetricOverflow and Cancelled."""
     catalog, change = snapshot.catalog, wanted.change
@@ -127,7 +146,7 @@ def revised(
     projections = [one for one in catalog.projections if one.statistics is not None]
     revision = Revision(
         catalog.schema, projections, snapshot.sources, wanted.dictionaries, change,
-        level=snapshot.partition, leading=snapshot.leading, cancel=cancel,
+        level=snapshot.partition, leading=snapshot.leading, cancel=cancel, shelf=shelf,
     )  # fmt: skip
     for done, projection in enumerate(revision.waiting, 1):
         source = revision.revise(projection)
@@ -138,18 +157,20 @@ def revised(
         counts_of(_within(facts, change.touched), dictionaries.members)
         for facts in (snapshot.sources[FACTS], sources[FACTS])
     )
-    counts = counted(snapshot.counts, gone, come)
+    counts = counted(snapshot.dictionaries.counts, gone, come)
+    dictionaries = replace(dictionaries, counts=counts)
     if change.forgets:
         empty = {name: np.flatnonzero((counts[name] == 0) & one.is_live) for name, one in dictionaries.members.items()}
         dictionaries = dictionaries.without(empty, wanted.items)
         sources = {name: source.known_by(dictionaries) for name, source in sources.items()}
+    alike = _Alike(catalog)
     measured = tuple(
         one
         if one.statistics is None
-        else replace(one, statistics=_alike(sources[one.name].statistics(now or one.statistics.refreshed), catalog))
+        else replace(one, statistics=alike.of(sources[one.name].statistics(now or one.statistics.refreshed)))
         for one in catalog.projections
     )
-    found = _known(replace(_with(snapshot, measured, sources), dictionaries=dictionaries, counts=counts))
+    found = _known(replace(_with(snapshot, measured, sources), dictionaries=dictionaries))
     before, after = (sum(one.rows for one in facts[FACTS].segments) for facts in (snapshot.sources, sources))
     added = 0 if change.added is None else change.added.rows
     return found, Revised(added, before + added - after, change.touched, found.catalog.version)
@@ -169,16 +190,22 @@ def _known(snapshot: Snapshot) -> Snapshot:
         snapshot.catalog,
         span=span_of(facts),
         members={name: one.cardinality for name, one in members.items()},
-        shares={name: shares_of(one, snapshot.counts[name], rows) for name, one in members.items()},
+        shares={name: shares_of(one, snapshot.dictionaries.counts[name], rows) for name, one in members.items()},
     )
     return replace(snapshot, catalog=catalog)
 
 
-def _alike(statistics: Statistics, catalog: Catalog) -> Statistics:
-    """The same, with the very partitions of a projection that has equal ones: the planner sees at a glance that both
-    are alike."""
-    others = [one.statistics.starts for one in catalog.projections if one.statistics is not None]
-    return replace(statistics, starts=next((one for one in others if one == statistics.starts), statistics.starts))
+class _Alike:
+    """The partitions of the projections of a catalog, each once: the planner sees at a glance that two are alike."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        every = [one.statistics.starts for one in catalog.projections if one.statistics is not None]
+        self._known: dict[tuple[int, ...], Sequence[int]] = {tuple(one): one for one in every}
+
+    def of(self, statistics: Statistics) -> Statistics:
+        """The same statistics, with the very partitions of those that have equal ones."""
+        starts = statistics.starts
+        return replace(statistics, starts=self._known.setdefault(tuple(starts), starts))
 
 
 def _within(facts: SegmentedSource, stretches: Sequence[Interval]) -> list[Chosen]:

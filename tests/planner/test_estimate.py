@@ -33,7 +33,7 @@ def cube_of(**columns) -> Cube:
 def test_shares_are_those_of_the_facts(values, told):
     cube = cube_of(city=pl.Series(values, dtype=pl.String))
     members = cube.snapshot.dictionaries.members["city"]
-    counts = cube.snapshot.counts["city"]
+    counts = cube.snapshot.dictionaries.counts["city"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("wolap.engine.shares._SHARES_TOLD", told)
         shares = shares_of(members, counts, len(values))

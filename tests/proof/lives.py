@@ -9,17 +9,37 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from math import isnan
 from random import Random
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
+from weakref import finalize
 
 import polars as pl
 import pyarrow as pa
 
 from wolap import Cube, MetricOverflow, Schema
 
-__all__ = ["begun", "lived"]
+__all__ = ["begun", "lived", "reopened", "store"]
 
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def store(cube: Cube) -> None:
+    """Moves a cube to a folder, which goes with it."""
+    folder = mkdtemp()
+    cube.save(folder)
+    finalize(cube, rmtree, folder, ignore_errors=True)
+
+
+def reopened(cube: Cube, threads: int) -> Cube:
+    """The same cube as another process would open it."""
+    assert cube.folder is not None
+    found = Cube.open(cube.folder, threads=threads)
+    # The folder is there for as long as either is.
+    finalize(found, list, [cube])
+    assert [one.name for one in found.projections] == [one.name for one in cube.projections]
+    return found
 
 
 def begun(random: Random, facts: pa.Table) -> tuple[pa.Table, list[pa.Table]]:

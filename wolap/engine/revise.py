@@ -19,23 +19,24 @@ from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from threading import Event
 
-from wolap.engine.gather import Chosen, Keep, gathered
+from wolap.engine.gather import Chosen, Keep, chosen_rows, gathered
 from wolap.engine.growing import joined
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.moments import cluster
 from wolap.engine.rebuild import merged, rolled_up
-from wolap.engine.segments import Held, Segment, SegmentedSource
+from wolap.engine.segments import MEMORY, Segment, SegmentedSource, Shelf
 from wolap.engine.source import MemorySource
 from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.projection import FACTS, Projection
 from wolap.model.schema import Schema
+from wolap.model.zone import Zone
 from wolap.planner.source import build_order, source_of
 
-__all__ = ["Change", "Revision", "apart", "partitions_of", "span_of", "stretches_of"]
+__all__ = ["Change", "Revision", "apart", "facts_on", "partitions_of", "span_of", "stretches_of"]
 
 # Segments of one projection are no more than these, but for those that are large.
 _MOST_SEGMENTS = 8
-# Facts that are put in order at a time, and rows from which on a segment is left alone.
+# Facts that are put in order at a time; segments of half as many are left alone.
 _LARGE = 1 << 23
 # A segment of which less than one in so many rows counts is copied.
 _DEAD_SHARE = 2
@@ -99,9 +100,10 @@ class Revision:
         level: str,
         leading: tuple[str, ...] = (),
         cancel: Event | None = None,
+        shelf: Shelf = MEMORY,
     ) -> None:
         self.schema, self.dictionaries, self.change = schema, dictionaries, change
-        self.level, self.leading, self.cancel = level, leading, cancel
+        self.level, self.leading, self.cancel, self.shelf = level, leading, cancel, shelf
         self.sources = {name: source.known_by(dictionaries) for name, source in sources.items()}
         facts, *others = sorted(projections, key=lambda one: not one.is_facts)
         self.waiting = build_order(others)
@@ -115,8 +117,7 @@ class Revision:
         old, change = self.sources[FACTS], self.change
         new = []
         for stretches in _batches(old, change):
-            held = Held.of(self._facts_in(old, stretches))
-            new += [Segment(one, held) for one in stretches]
+            new += self._shelved(FACTS, self._facts_in(old, stretches), stretches)
         if change.added is not None:
             added = SegmentedSource.of(change.added, self.dictionaries, self.schema.zone, means=old.means)
             self._added = {FACTS: added}
@@ -129,12 +130,11 @@ class Revision:
             keep = None if self.change.keep is None else self.change.keep(old.of_segment(segment))
             parts += segment.chosen(stretches, keep)
         if self.change.added is not None:
-            parts += Segment(EVERYTHING, Held.of(self.change.added)).chosen(stretches)
+            parts += chosen_rows(self.change.added, stretches)
         return self._in_order(parts or [_none_of(old)])
 
     def _in_order(self, parts: Sequence[Chosen]) -> Layout:
-        layout = gathered(parts, self.schema.zone)
-        return cluster(layout, self.dictionaries, self.leading, level=self.level) if self.leading else layout
+        return in_order(parts, self.schema.zone, self.dictionaries, self.level, self.leading)
 
     def revise(self, projection: Projection) -> Projection:
         """Brings a projection up to date, from those that are: they come in the order of `waiting`. Gives what it
@@ -148,7 +148,7 @@ class Revision:
             finer = self.sources[source.name]
             threads = finer.means.threads
             layout = _joined(rolled_up(projection, self.schema, finer, self.cancel, threads, one) for one in stretches)
-        self._put(projection.name, stretches, [Segment(one, Held.of(layout)) for one in stretches])
+        self._put(projection.name, stretches, self._shelved(projection.name, layout, stretches))
         self._done.append(projection)
         return source
 
@@ -164,6 +164,13 @@ class Revision:
         parts.append(Chosen(own, 0, own.rows))
         return finer, _joined([merged(projection, self.schema, old, parts, self.cancel)])
 
+    def _shelved(self, name: str, layout: Layout, stretches: Sequence[Interval]) -> list[Segment]:
+        """The rows of some stretches, which a layout has, as segments that share it."""
+        if not layout.rows or not stretches:
+            return []
+        held = self.shelf.hold(name, layout, Interval(stretches[0].start, stretches[-1].end))
+        return [Segment.of(one, held) for one in stretches]
+
     def _put(self, name: str, stretches: Sequence[Interval], new: Iterable[Segment]) -> None:
         """New segments in the place of some stretches, and few enough of them."""
         old = self.sources[name]
@@ -173,8 +180,8 @@ class Revision:
             first, second = segments[place : place + 2]
             segments[place : place + 2] = [self._together(name, [first, second])]
         if not segments:
-            empty = gathered([_none_of(old)], self.schema.zone)
-            segments = [Segment(EVERYTHING, Held.of(replace(empty, order=old.segments[0].held.layout.order)))]
+            empty = replace(gathered([_none_of(old)], self.schema.zone), order=old.segments[0].held.layout.order)
+            segments = [Segment(EVERYTHING, self.shelf.hold(name, empty, EVERYTHING), 0)]
         self.sources[name] = SegmentedSource(segments, self.dictionaries, old.zone, old.filters, old.means)
 
     def _left(self, name: str, segment: Segment, stretches: Sequence[Interval]) -> list[Segment]:
@@ -193,7 +200,42 @@ class Revision:
         else:
             projection = next(one for one in self.waiting if one.name == name)
             layout = _joined([merged(projection, self.schema, self.sources[name], parts, self.cancel)])
-        return Segment(Interval(segments[0].stretch.start, segments[-1].stretch.end), Held.of(layout))
+        stretch = Interval(segments[0].stretch.start, segments[-1].stretch.end)
+        return Segment(stretch, self.shelf.hold(name, layout, stretch), layout.rows)
+
+
+def in_order(
+    parts: Sequence[Chosen], zone: Zone, dictionaries: Dictionaries, level: str, leading: tuple[str, ...]
+) -> Layout:
+    """Facts as one layout, clustered within partitions of a level by the leading dimensions, where there are some."""
+    layout = gathered(parts, zone)
+    return cluster(layout, dictionaries, leading, level=level) if leading else layout
+
+
+def facts_on(facts: SegmentedSource, level: str, leading: tuple[str, ...], shelf: Shelf) -> Iterator[Segment]:
+    """Facts as segments on a shelf, of whole partitions of a level. Raises OSError."""
+    for segment in facts.segments:
+        layout = segment.held.layout
+        for stretch in _cuts(segment, level, shelf.most):
+            own = layout
+            if not stretch.covers(layout.span):
+                own = in_order(segment.chosen([stretch]), facts.zone, facts.dictionaries, level, leading)
+            yield Segment(stretch, shelf.hold(FACTS, own, stretch), own.rows)
+
+
+def _cuts(segment: Segment, level: str, most: int) -> Iterator[Interval]:
+    """A segment's stretch as some of up to so many facts, of whole partitions."""
+    time, start = segment.held.layout.time, segment.stretch.start
+    if time is not None and segment.rows > most:
+        buckets = time.buckets(level)
+        begin = 0
+        for place in range(1, len(buckets.instants)):
+            if buckets.offsets[place + 1] - buckets.offsets[begin] > most:
+                cut = time.zone.floor(level, int(buckets.instants[place]))
+                if start < cut < segment.stretch.end:
+                    yield Interval(start, cut)
+                    start, begin = cut, place
+    yield Interval(start, segment.stretch.end)
 
 
 def span_of(facts: SegmentedSource) -> Interval:
@@ -205,9 +247,10 @@ def span_of(facts: SegmentedSource) -> Interval:
 def _batches(facts: SegmentedSource, change: Change) -> Iterator[list[Interval]]:
     """Touched partitions whose facts are put in order together."""
     batch, waiting = list[Interval](), 0
-    added = [] if change.added is None else [Segment(EVERYTHING, Held.of(change.added))]
     for stretch in change.touched:
-        rows = sum(part.rows for one in (*facts.segments, *added) for part in one.chosen([stretch]))
+        rows = sum(part.rows for one in facts.segments for part in one.chosen([stretch]))
+        if change.added is not None:
+            rows += sum(part.rows for part in chosen_rows(change.added, [stretch]))
         if batch and waiting + rows > _LARGE:
             yield batch
             batch, waiting = [], 0
@@ -220,9 +263,9 @@ def _batches(facts: SegmentedSource, change: Change) -> Iterator[list[Interval]]
 def _next_to_join(segments: Sequence[Segment]) -> int | None:
     """The place of the smallest neighbours that are to be one; None where there are few enough."""
     rows = [one.rows for one in segments]
-    if sum(one < _LARGE for one in rows) <= _MOST_SEGMENTS:
+    if sum(one < _LARGE // 2 for one in rows) <= _MOST_SEGMENTS:
         return None
-    pairs = [(one + other, place) for place, (one, other) in enumerate(pairwise(rows)) if max(one, other) < _LARGE]
+    pairs = [(one + other, place) for place, (one, other) in enumerate(pairwise(rows)) if max(one, other) < _LARGE // 2]
     return min(pairs)[1] if pairs else None
 
 

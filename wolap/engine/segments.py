@@ -11,16 +11,19 @@ counted when they are one; where the groups tell the time apart, as days do, cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from threading import Event, Lock
+from typing import Protocol
 
 import pyarrow as pa
 
 from wolap.engine.gather import Chosen, Keep, chosen_rows, gathered
 from wolap.engine.groups import Partials, Series
+from wolap.engine.growing import joined
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.scan import ALONE, Means
 from wolap.engine.source import MemorySource
@@ -35,13 +38,15 @@ from wolap.model.query import Query
 from wolap.model.zone import Zone
 from wolap.planner.plan import Piece
 
-__all__ = ["Held", "Segment", "SegmentedSource"]
+__all__ = ["MEMORY", "Held", "Segment", "SegmentedSource", "Shelf", "shelved"]
 
 
 class Held:
-    """A layout that is in memory, or will be opened when it is first asked for."""
+    """A layout that is in memory, or will be opened when it is first asked for. `stored` is where, as whoever stores it
+    says it; None in memory."""
 
-    def __init__(self, read: Callable[[], Layout]) -> None:
+    def __init__(self, read: Callable[[], Layout], stored: object | None = None) -> None:
+        self.stored = stored
         self._read = read
         self._layout: Layout | None = None
         self._lock = Lock()
@@ -63,20 +68,47 @@ class Held:
         return self._layout
 
 
+class Shelf(Protocol):
+    """Where new segments go."""
+
+    @property
+    def most(self) -> int:
+        """The most rows that one is to have, where it can be cut."""
+        ...
+
+    def hold(self, name: str, layout: Layout, stretch: Interval) -> Held:
+        """Keeps the rows of a projection in a stretch of time. Raises OSError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """Where new segments are as they came."""
+
+    most: int = sys.maxsize
+
+    def hold(self, name: str, layout: Layout, stretch: Interval) -> Held:
+        return Held.of(layout)
+
+
+MEMORY: Shelf = _Memory()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """The rows of a layout that lie in a stretch of time; without time all of them."""
+    """The rows of a layout that lie in a stretch of time, and how many they are; without time all of them."""
 
     stretch: Interval
     held: Held
+    rows: int
 
-    @property
-    def rows(self) -> int:
-        """How many."""
-        layout = self.held.layout
-        if self.stretch == EVERYTHING or layout.time is None:
-            return layout.rows
-        return sum(chosen.rows for chosen in self.chosen())
+    @classmethod
+    def of(cls, stretch: Interval, held: Held) -> Segment:
+        """The rows of a layout in a stretch that cuts none of its buckets."""
+        layout = held.layout
+        if stretch == EVERYTHING or layout.time is None:
+            return cls(stretch, held, layout.rows)
+        return cls(stretch, held, sum(chosen.rows for chosen in chosen_rows(layout, [stretch])))
 
     def chosen(self, stretches: Iterable[Interval] = (EVERYTHING,), keep: Keep | None = None) -> list[Chosen]:
         """Its rows in some stretches, or those of them that are kept."""
@@ -89,7 +121,9 @@ class Segment:
         for one in (*stretches, Interval(self.stretch.end, self.stretch.end)):
             end = min(one.start, self.stretch.end)
             if start < end:
-                found.append(replace(self, stretch=Interval(start, end)))
+                # What is not touched at all need not be opened.
+                own = Interval(start, end)
+                found.append(self if own == self.stretch else Segment.of(own, self.held))
             start = max(start, one.end)
         return [one for one in found if one.rows]
 
@@ -123,11 +157,11 @@ class SegmentedSource:
         means: Means = ALONE,
     ) -> SegmentedSource:
         """All rows in one layout."""
-        return cls([Segment(EVERYTHING, Held.of(layout))], dictionaries, zone, filters, means)
+        return cls([Segment(EVERYTHING, Held.of(layout), layout.rows)], dictionaries, zone, filters, means)
 
     def known_by(self, dictionaries: Dictionaries) -> SegmentedSource:
         """The same rows, under dictionaries that have grown."""
-        if dictionaries is self.dictionaries:
+        if dictionaries.means_as(self.dictionaries):
             return self
         return SegmentedSource(self.segments, dictionaries, self.zone, self.filters, self.means)
 
@@ -201,3 +235,23 @@ def _kept(partial: Partial) -> Partial:
 def _counted(partial: Partial, series: Series, output: pa.DataType) -> tuple[Series, pa.DataType]:
     """A set as the distinct count that was asked for."""
     return (Series(series.values), output) if partial.function in SETS else (series, output)
+
+
+def shelved(name: str, level: str | None, zone: Zone, layouts: Iterable[Layout], shelf: Shelf) -> Iterator[Segment]:
+    """Layouts that come one behind the other in time, of whole buckets of a level, as segments on a shelf."""
+    start, waiting, rows = EVERYTHING.start, list[Layout](), 0
+    for layout in layouts:
+        if rows and layout.rows and rows + layout.rows > shelf.most and level is not None and layout.time is not None:
+            cut = zone.floor(level, int(layout.time.instants[0]))
+            yield _shelved(name, Interval(start, cut), waiting, shelf)
+            start, waiting, rows = cut, [], 0
+        waiting.append(layout)
+        rows += layout.rows
+    yield _shelved(name, Interval(start, EVERYTHING.end), waiting, shelf)
+
+
+def _shelved(name: str, stretch: Interval, layouts: list[Layout], shelf: Shelf) -> Segment:
+    whole = layouts[0] if len(layouts) == 1 else joined(layouts)
+    # What it was put together from is let go.
+    layouts.clear()
+    return Segment(stretch, shelf.hold(name, whole, stretch), whole.rows)

@@ -47,9 +47,8 @@ def counted(before: Counts, gone: Counts, come: Counts) -> Counts:
     """The counts after some rows have gone and others have come."""
     found = {}
     for name, counts in come.items():
-        found[name] = counts.copy()
+        found[name] = counts - gone[name]
         found[name][: len(before[name])] += before[name]
-        found[name][: len(gone[name])] -= gone[name]
     return found
 
 

@@ -93,7 +93,7 @@ def together(parts: Sequence[Statistics], refreshed: datetime | None) -> Statist
     )
 
 
-def _added(counts: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+def _added(counts: Sequence[Sequence[int]]) -> tuple[int, ...]:
     """What was counted from the start of each on, counted from the start of the first."""
     found, before = [0], 0
     for own in counts:
