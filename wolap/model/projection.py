@@ -189,7 +189,7 @@ class Catalog:
         return {}
 
     @cached_property
-    def offers(self) -> dict[Hashable, dict[Hashable, bool]]:
+    def offers(self) -> dict[Hashable, Any]:
         """Which reports lead to an answer, for each caller to whom somebody wanted to offer them (W48)."""
         return {}
 

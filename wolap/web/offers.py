@@ -2,7 +2,8 @@
 
 Whether a path answers by itself hangs on the version of a cube, on who asks, and on the interval that a report without
 one gets. So it is planned once for these three, and the version keeps it, by caller: most requests only look. What ends
-behind the last fact ends nowhere in particular, so that a clock that goes on changes nothing.
+behind the last fact ends nowhere in particular, so that a clock that goes on changes nothing. Intervals end with whole
+seconds, so that of the requests of one second only the first works out what its interval is.
 """
 
 from __future__ import annotations
@@ -15,20 +16,38 @@ from functools import cached_property
 from wolap.cube import Snapshot
 from wolap.errors import QueryError
 from wolap.language.reader import Location, Target, default_interval, locate, read_query, split_target
-from wolap.model.interval import Moment
+from wolap.model.interval import Moment, instant_of
 from wolap.model.principal import Principal
 from wolap.model.query import settle_filter
 from wolap.model.tree import Path
+from wolap.model.zone import SECOND
 from wolap.planner.choose import is_answerable
 from wolap.planner.plan import Plan
 
-__all__ = ["Offers"]
+__all__ = ["Offers", "Verdicts"]
 
 # Callers of whom a version keeps verdicts, and verdicts of each. Each default interval has its own, so that they would
 # pile up with the days.
 _MOST_CALLERS, _MOST_VERDICTS = 256, 1024
 
 _Bounds = tuple[Moment | None, Moment | None]
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """What a version has found out for one caller: whether anything declared `could` answer a path, whether it `does`
+    for a default interval, and the same for the second that was asked about `last`, by path."""
+
+    could: dict[Path, bool] = field(default_factory=dict)
+    does: dict[Hashable, bool] = field(default_factory=dict)
+    last: tuple[int, dict[Path, bool]] | None = None
+
+    def at(self, second: int) -> dict[Path, bool]:
+        """What was found out for a second, where no other was asked about since."""
+        last = self.last
+        if last is None or last[0] != second:
+            self.last = last = second, {}
+        return last[1]
 
 
 @dataclass(frozen=True)
@@ -39,7 +58,6 @@ class Offers:
     principal: Principal
     now: datetime
     answers_all: bool = field(init=False)
-    _bounds: dict[frozenset[str], _Bounds] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Tells whether no report can be refused: the facts can answer anything, and nothing bounds them."""
@@ -54,20 +72,30 @@ class Offers:
         return schema.forest(self.principal.audience).metrics(path, schema.metric_names)
 
     def is_answerable(self, path: Path) -> bool:
-        """Whether by the declarations anything could ever answer a path (W4)."""
-        return is_answerable(path, self.snapshot.catalog, self.metrics(path))
+        """Whether by the declarations anything could ever answer a path of the caller's trees (W4)."""
+        could = self._verdicts.could
+        verdict = could.get(path)
+        if verdict is None:
+            verdict = could[path] = is_answerable(path, self.snapshot.catalog, self.metrics(path))
+        return verdict
 
     def can_follow(self, path: Path) -> bool:
         """Whether a path answers by itself."""
         if self.answers_all:
             return bool(self.metrics(path))
-        key = (path, *self._default(path))
-        verdict = self._verdicts.get(key)
+        verdict = self._at_this_second.get(path)
+        if verdict is None:
+            verdict = self._at_this_second[path] = self._does_answer(path)
+        return verdict
+
+    def _does_answer(self, path: Path) -> bool:
+        does, key = self._verdicts.does, (path, *self._default(path))
+        verdict = does.get(key)
         if verdict is None:
             verdict = self.is_answerable(path) and self._plan(Target((), ()), Location(path, None)) is not None
-            if len(self._verdicts) >= _MOST_VERDICTS:
-                self._verdicts.clear()
-            self._verdicts[key] = verdict
+            if len(does) >= _MOST_VERDICTS:
+                does.clear()
+            does[key] = verdict
         return verdict
 
     def answers(self, target: str) -> bool:
@@ -78,28 +106,27 @@ class Offers:
         return plan is not None and not plan.widened
 
     @cached_property
-    def _verdicts(self) -> dict[Hashable, bool]:
+    def _verdicts(self) -> Verdicts:
         """What the version keeps for the caller. Filters are settled: True and 1 are equal, and not the same text."""
         principal, catalog = self.principal, self.snapshot.catalog
         implied = tuple(settle_filter(one, catalog.schema) for one in principal.filters) if principal.filters else ()
         caller = (principal.audience, implied, principal.caps)
-        verdicts = catalog.offers.get(caller)
+        verdicts: Verdicts | None = catalog.offers.get(caller)
         if verdicts is None:
             if len(catalog.offers) >= _MOST_CALLERS:
                 catalog.offers.clear()
-            verdicts = catalog.offers.setdefault(caller, {})
+            verdicts = catalog.offers.setdefault(caller, Verdicts())
         return verdicts
+
+    @cached_property
+    def _at_this_second(self) -> dict[Path, bool]:
+        return self._verdicts.at(instant_of(self.now, self.snapshot.catalog.schema.zone) // SECOND)
 
     def _default(self, path: Path) -> _Bounds:
         """The interval of a bare path, an end behind the facts as their own end."""
         catalog = self.snapshot.catalog
-        levels = catalog.schema.levels.intersection(path)
-        if levels not in self._bounds:
-            start, end = default_interval(levels, catalog.schema, self.now)
-            if end is not None and end.microseconds > catalog.span.end:
-                end = Moment.at(catalog.span.end)
-            self._bounds[levels] = start, end
-        return self._bounds[levels]
+        start, end = default_interval(catalog.schema.levels.intersection(path), catalog.schema, self.now)
+        return start, Moment.at(catalog.span.end) if end and end.microseconds > catalog.span.end else end
 
     def _plan(self, target: Target, location: Location) -> Plan | None:
         """The plan of a target; None where it would be refused."""
