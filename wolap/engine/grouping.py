@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,15 +37,13 @@ __all__ = ["MOST_GROUPS", "MOST_KEPT", "MOST_ROWS", "Grouping", "Groupings", "Se
 MOST_ROWS = 1 << 16
 MOST_GROUPS = 1 << 14
 MOST_KEPT = 8
-# What a format makes of all groups is kept for as many as a report mostly shows, and for as many formats as there are.
-_MOST_TEXTS, _MOST_FORMS = 1000, 4
+# What a format makes of all groups is kept for as many as a report mostly shows, and for as many forms: a format of
+# which records begin with one metric or another.
+_MOST_TEXTS, _MOST_FORMS = 1000, 6
 # So many groups for each row make a table of groups the longer way.
 _FEW = 4
 # Keys that run up to so many are looked for in a table.
 _DENSE = 1 << 20
-
-Made = TypeVar("Made")
-
 
 class Summand(NamedTuple):
     """A plain column: a number in each row (a 1 where `values` is None), what merges it and what that starts from. Its
@@ -101,7 +99,7 @@ class Grouping:
     order: np.ndarray | None
     begins: np.ndarray
     copies: dict[int, Values] = field(default_factory=dict, repr=False)
-    _texts: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    _texts: dict[Hashable, list[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, keys: np.ndarray, size: int, codes_of: Callable[[np.ndarray], Mapping[str, np.ndarray]]) -> Grouping:
@@ -129,13 +127,13 @@ class Grouping:
         """How many groups there are."""
         return len(self.first)
 
-    def texts(self, form: Hashable, make: Callable[[Mapping[str, np.ndarray]], Made]) -> Made | None:
-        """What a form makes of the codes of all groups, once; None where they are too many to keep."""
-        found: Made | None = self._texts.get(form)
+    def texts(self, form: Hashable, make: Callable[[Mapping[str, np.ndarray]], list[str]]) -> list[str] | None:
+        """A text of each group, as a form makes them of the codes of all, once; None where they are too many to
+        keep."""
+        found = self._texts.get(form)
         if found is None and self.size <= _MOST_TEXTS:
-            if len(self._texts) >= _MOST_FORMS:
-                self._texts.clear()
-            found = self._texts[form] = make(self.dimensions)
+            found = make(self.dimensions)
+            keep(self._texts, form, found, _MOST_FORMS)
         return found
 
 
@@ -150,6 +148,17 @@ class Selection:
         """Some of these."""
         places = np.arange(self.grouping.size) if self.places is None else self.places
         return Selection(self.grouping, places[rows])
+
+    def texts(self, form: Hashable, make: Callable[[Mapping[str, np.ndarray]], list[str]]) -> list[str] | None:
+        """The texts of these groups, as `Grouping.texts` has those of all."""
+        whole, places = self.grouping.texts(form, make), self.places
+        if whole is None or places is None:
+            return whole
+        if len(places):
+            first, last = int(places[0]), int(places[-1])
+            if last - first + 1 == len(places) and bool((places[1:] > places[:-1]).all()):
+                return whole[first : last + 1]
+        return [whole[place] for place in places.tolist()]
 
 
 class Groupings:

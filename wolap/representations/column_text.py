@@ -20,6 +20,7 @@ __all__ = [
     "Texts",
     "all_metric_texts",
     "grouped_texts",
+    "interleaved",
     "is_number",
     "mapped_texts",
     "member_table",
@@ -52,6 +53,17 @@ def weave(rows: int, pieces: Sequence[Texts | str]) -> str:
         if not isinstance(piece, str):
             woven[place :: len(pieces)] = piece.tolist()
     return "".join(woven)
+
+
+def interleaved(heads: list[str], columns: Sequence[Texts], between: Sequence[str]) -> list[str]:
+    """The pieces of all rows: in each its head, and the text of each column, with a fixed text between two of them."""
+    row = [""] * (2 * len(columns))
+    row[2::2] = between
+    woven = row * len(heads)
+    woven[:: len(row)] = heads
+    for place, column in enumerate(columns):
+        woven[2 * place + 1 :: len(row)] = column.tolist()
+    return woven
 
 
 def member_texts(column: DimensionColumn) -> Texts:
