@@ -26,10 +26,10 @@ import pyarrow as pa
 
 from wolap.engine.columns import Column, Values, widened
 from wolap.engine.groups import MERGES, Places
-from wolap.engine.recent import keep
 from wolap.engine.terms import may_overflow
 from wolap.model.aggregate import JOINT, Partial
 from wolap.model.interval import Interval
+from wolap.model.recent import keep
 
 __all__ = ["MOST_GROUPS", "MOST_KEPT", "MOST_ROWS", "Grouping", "Groupings", "Selection", "Summand"]
 
@@ -44,6 +44,7 @@ _MOST_TEXTS, _MOST_FORMS = 1000, 6
 _FEW = 4
 # Keys that run up to so many are looked for in a table.
 _DENSE = 1 << 20
+
 
 class Summand(NamedTuple):
     """A plain column: a number in each row (a 1 where `values` is None), what merges it and what that starts from. Its

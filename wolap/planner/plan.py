@@ -7,7 +7,7 @@ rejected with all reasons, each with the smallest change that would remove it. `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from wolap.model.aggregate import Partial
@@ -109,6 +109,10 @@ class Plan:
     widened: bool = False
     version: int = 0
     candidates: tuple[Candidate, ...] = ()
+
+    def of(self, query: Query) -> Plan:
+        """The same for a query that differs in the records that it shows, or in nothing."""
+        return replace(self, query=query)
 
     @property
     def refreshed(self) -> datetime | None:
