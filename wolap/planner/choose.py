@@ -18,7 +18,7 @@ from wolap.model.interval import Interval, Moment
 from wolap.model.level import INSTANT, LEVELS
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import NO_CAPS, Catalog
-from wolap.model.query import Query, check_order, settle, settle_filter
+from wolap.model.query import Query, check_order, interval_of, settle, settle_filter
 from wolap.model.recent import keep
 from wolap.model.tree import Path, path_text
 from wolap.planner.cost import Part, Work, cost_of, cost_of_rows, work_of
@@ -60,7 +60,7 @@ def plan_query(
     where nothing can answer, TooExpensive where only the caps stand in the way.
     """
     asked, caps = _asked(query, catalog, principal), catalog.caps.stricter(principal.caps)
-    key = _key(asked, among, caps)
+    key = _key(asked, catalog, among, caps)
     known: Plan | None = None if explain else catalog.plans.get(key)
     if known is not None:
         return known.of(asked)
@@ -93,12 +93,14 @@ def _asked(query: Query, catalog: Catalog, principal: Principal) -> Query:
     return settled
 
 
-def _key(asked: Query, among: tuple[str, ...] | None, caps: Caps) -> Hashable:
-    """All that a plan hangs on besides its catalog: of a settled query what is shown of the records does not count."""
-    start, end = asked.start, asked.end
-    bounds = start and start.microseconds, end and end.microseconds
+def _key(asked: Query, catalog: Catalog, among: tuple[str, ...] | None, caps: Caps) -> Hashable:
+    """All that a plan hangs on besides its catalog: of the interval what has facts, so that a clock that goes on behind
+    them changes nothing, and of the records that are shown nothing at all."""
+    interval = interval_of(asked)
+    cut = interval.intersect(catalog.span)
+    start, end = (cut.start, cut.end) if cut.start < cut.end else (interval.start, interval.end)
     named = asked.path, asked.include, asked.metrics, asked.order, among
-    return named, asked.filters, bounds, asked.fresh_since, caps.groups, caps.facts, caps.memory
+    return named, asked.filters, start, end, asked.fresh_since, caps.groups, caps.facts, caps.memory
 
 
 def _needs(asked: Query, catalog: Catalog, among: tuple[str, ...] | None) -> Needs:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from wolap.model.aggregate import Partial
 from wolap.model.interval import EVERYTHING, Interval, instant_of, moment_text
-from wolap.model.query import Query
+from wolap.model.query import Query, interval_of
 from wolap.model.zone import Zone
 
 __all__ = ["REASONS", "Candidate", "Cost", "Piece", "Plan", "Reason"]
@@ -111,8 +111,15 @@ class Plan:
     candidates: tuple[Candidate, ...] = ()
 
     def of(self, query: Query) -> Plan:
-        """The same for a query that differs in the records that it shows, or in nothing."""
-        return replace(self, query=query)
+        """The same for a query that differs in the records that it shows, or in the time without facts that it
+        bounds."""
+        interval = interval_of(query)
+        if interval == self.interval:
+            return replace(self, query=query)
+        pieces = list(self.pieces)
+        pieces[0] = replace(pieces[0], interval=Interval(interval.start, pieces[0].interval.end))
+        pieces[-1] = replace(pieces[-1], interval=Interval(pieces[-1].interval.start, interval.end))
+        return replace(self, query=query, interval=interval, pieces=tuple(pieces))
 
     @property
     def refreshed(self) -> datetime | None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 
 from wolap.cube import Snapshot
 from wolap.errors import QueryError
 from wolap.language.reader import Location, Target, default_interval, locate, read_query, split_target
 from wolap.model.interval import Moment, instant_of
 from wolap.model.principal import Principal
+from wolap.model.projection import Catalog
 from wolap.model.query import settle_filter
 from wolap.model.tree import Path
 from wolap.model.zone import SECOND
@@ -50,7 +50,7 @@ class Verdicts:
         return last[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Offers:
     """What one version of a cube offers to one caller at one time; `answers_all` where no report can be refused."""
 
@@ -58,13 +58,19 @@ class Offers:
     principal: Principal
     now: datetime
     answers_all: bool = field(init=False)
+    _verdicts: Verdicts = field(init=False)
+    _at_this_second: dict[Path, bool] = field(init=False)
 
     def __post_init__(self) -> None:
         """Tells whether no report can be refused: the facts can answer anything, and nothing bounds them."""
         catalog = self.snapshot.catalog
         caps = catalog.caps.stricter(self.principal.caps)
         unbounded = caps.groups is None and caps.facts is None and caps.memory is None
+        verdicts = _kept(catalog, self.principal)
+        second = instant_of(self.now, catalog.schema.zone) // SECOND
         object.__setattr__(self, "answers_all", not catalog.strict and unbounded)
+        object.__setattr__(self, "_verdicts", verdicts)
+        object.__setattr__(self, "_at_this_second", verdicts.at(second))
 
     def metrics(self, path: Path) -> tuple[str, ...]:
         """The metrics that the caller's trees offer at a path (W3)."""
@@ -105,23 +111,6 @@ class Offers:
         plan = None if location is None else self._plan(split, location)
         return plan is not None and not plan.widened
 
-    @cached_property
-    def _verdicts(self) -> Verdicts:
-        """What the version keeps for the caller. Filters are settled: True and 1 are equal, and not the same text."""
-        principal, catalog = self.principal, self.snapshot.catalog
-        implied = tuple(settle_filter(one, catalog.schema) for one in principal.filters) if principal.filters else ()
-        caller = (principal.audience, implied, principal.caps)
-        verdicts: Verdicts | None = catalog.offers.get(caller)
-        if verdicts is None:
-            if len(catalog.offers) >= _MOST_CALLERS:
-                catalog.offers.clear()
-            verdicts = catalog.offers.setdefault(caller, Verdicts())
-        return verdicts
-
-    @cached_property
-    def _at_this_second(self) -> dict[Path, bool]:
-        return self._verdicts.at(instant_of(self.now, self.snapshot.catalog.schema.zone) // SECOND)
-
     def _default(self, path: Path) -> _Bounds:
         """The interval of a bare path, an end behind the facts as their own end."""
         catalog = self.snapshot.catalog
@@ -135,3 +124,15 @@ class Offers:
             return self.snapshot.plan(query, self.principal, among=self.metrics(location.path))
         except QueryError:
             return None
+
+
+def _kept(catalog: Catalog, principal: Principal) -> Verdicts:
+    """What a version keeps for a caller. Filters are settled: True and 1 are equal, and not the same text."""
+    implied = tuple(settle_filter(one, catalog.schema) for one in principal.filters) if principal.filters else ()
+    caller = (principal.audience, implied, principal.caps)
+    verdicts: Verdicts | None = catalog.offers.get(caller)
+    if verdicts is None:
+        if len(catalog.offers) >= _MOST_CALLERS:
+            catalog.offers.clear()
+        verdicts = catalog.offers.setdefault(caller, Verdicts())
+    return verdicts
