@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 
 from wolap.model.aggregate import Partial
 from wolap.model.interval import EVERYTHING, Interval, instant_of, moment_text
@@ -113,13 +114,14 @@ class Plan:
     def of(self, query: Query) -> Plan:
         """The same for a query that differs in the records that it shows, or in the time without facts that it
         bounds."""
-        interval = interval_of(query)
-        if interval == self.interval:
-            return replace(self, query=query)
-        pieces = list(self.pieces)
-        pieces[0] = replace(pieces[0], interval=Interval(interval.start, pieces[0].interval.end))
-        pieces[-1] = replace(pieces[-1], interval=Interval(pieces[-1].interval.start, interval.end))
-        return replace(self, query=query, interval=interval, pieces=tuple(pieces))
+        interval, pieces = interval_of(query), self.pieces
+        if interval != self.interval:
+            bounds = [interval.start, *(piece.interval.end for piece in pieces[:-1]), interval.end]
+            pieces = tuple(
+                [replace(piece, interval=Interval(*ends)) for piece, ends in zip(pieces, pairwise(bounds), strict=True)]
+            )
+        fixed = self.cost, self.groups, self.memory, self.zone, self.widened, self.version, self.candidates
+        return Plan(query, self.metrics, interval, pieces, *fixed)
 
     @property
     def refreshed(self) -> datetime | None:
