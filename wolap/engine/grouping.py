@@ -243,7 +243,8 @@ class Groupings:
 def _reduced(one: Summand, grouping: Grouping) -> Values:
     starts = grouping.begins[:-1]
     if one.values is None:
-        return grouping.begins[1:] - starts
+        counts: np.ndarray = grouping.begins[1:] - starts
+        return counts
     return one.reduced(one.values if grouping.order is None else one.values[grouping.order], starts)
 
 
