@@ -47,6 +47,10 @@ _FEW = 4
 _DENSE = 1 << 20
 
 
+# Groups by their places, in rising order: mostly those from one place to another.
+Some = np.ndarray | slice
+
+
 class Summand(NamedTuple):
     """A plain column: a number in each row (a 1 where `values` is None), what merges it and what that starts from. Its
     own `number` tells it from the others of its layout."""
@@ -129,15 +133,19 @@ class Grouping:
         """How many groups there are."""
         return len(self.first)
 
-    def between(self, start: int, stop: int) -> np.ndarray | None:
+    def between(self, start: int, stop: int) -> Some | None:
         """The groups that have rows in a range; None where it cuts one of them."""
         if self.order is None:
             first, last = self.begins.searchsorted((start, stop)).tolist()
             is_whole = self.begins[first] == start and self.begins[last] == stop
-            return np.arange(first, last) if is_whole else None
+            return slice(first, last) if is_whole else None
         some = (self.first < stop) & (self.last >= start)
         whole = (self.first >= start) & (self.last < stop)
-        return np.flatnonzero(whole) if np.array_equal(some, whole) else None
+        if not np.array_equal(some, whole):
+            return None
+        present = np.flatnonzero(whole)
+        first, last = int(present[0]), int(present[-1]) + 1
+        return slice(first, last) if last - first == len(present) else present
 
     def texts(self, form: Hashable, make: Callable[[Mapping[str, np.ndarray]], list[str]]) -> list[str] | None:
         """A text of each group, as a form makes them of the codes of all, once; None where they are too many to
@@ -154,11 +162,21 @@ class Selection:
     """Some groups of a grouping in some order; all as they are where `places` is None."""
 
     grouping: Grouping
-    places: np.ndarray | None
+    places: Some | None
 
-    def at(self, rows: np.ndarray | slice) -> Selection:
+    @property
+    def size(self) -> int:
+        """How many these are."""
+        places = self.places
+        if places is None:
+            return self.grouping.size
+        return places.stop - places.start if isinstance(places, slice) else len(places)
+
+    def at(self, rows: Some) -> Selection:
         """Some of these."""
-        places = np.arange(self.grouping.size) if self.places is None else self.places
+        places = self.places
+        if places is None or isinstance(places, slice):
+            places = np.arange(self.grouping.size)[places or slice(None)]
         return Selection(self.grouping, places[rows])
 
     def texts(self, form: Hashable, make: Callable[[Mapping[str, np.ndarray]], list[str]]) -> list[str] | None:
@@ -166,11 +184,7 @@ class Selection:
         whole, places = self.grouping.texts(form, make), self.places
         if whole is None or places is None:
             return whole
-        if len(places):
-            first, last = int(places[0]), int(places[-1])
-            if last - first + 1 == len(places) and bool((places[1:] > places[:-1]).all()):
-                return whole[first : last + 1]
-        return [whole[place] for place in places.tolist()]
+        return whole[places] if isinstance(places, slice) else [whole[place] for place in places.tolist()]
 
 
 class Groupings:
@@ -215,7 +229,7 @@ class Groupings:
 
     def roll_up(
         self, grouping: Grouping, summands: Sequence[Summand], start: int, stop: int, chosen: np.ndarray | None
-    ) -> tuple[np.ndarray | None, list[np.ndarray]]:
+    ) -> tuple[Some | None, list[np.ndarray]]:
         """The groups that have rows in a range, or those of its rows that are chosen, None for all groups; and a value
         of each column for each of them. One row is in it at least."""
         if chosen is not None:
@@ -224,7 +238,7 @@ class Groupings:
         if start == 0 and stop == self._rows:
             return None, [self._sums(one, grouping).copy() for one in summands]
         if (present := grouping.between(start, stop)) is not None:
-            return present, [self._sums(one, grouping)[present] for one in summands]
+            return present, [self._sums(one, grouping)[present].copy() for one in summands]
         return (_cut if grouping.order is None else _scattered)(grouping, summands, start, stop, None)
 
     def _sums(self, one: Summand, grouping: Grouping) -> Values:

@@ -114,13 +114,13 @@ class MemorySource:
             return None
         grouping = self.groupings.of(query.group, lambda: self._grouping(query.group))
         present, values = self.groupings.roll_up(grouping, summands, *block)
-        dimensions, count = dict(grouping.dimensions), grouping.size
+        dimensions, selection = dict(grouping.dimensions), Selection(grouping, present)
         if present is not None:
-            dimensions, count = {name: codes[present] for name, codes in dimensions.items()}, len(present)
+            dimensions = {name: codes[present] for name, codes in dimensions.items()}
         series = {
             partial: (Series(found), one.type) for partial, one, found in zip(partials, summands, values, strict=True)
         }
-        return Partials(dimensions, series, count, Selection(grouping, present))
+        return Partials(dimensions, series, selection.size, selection)
 
     def _grouping(self, group: tuple[str, ...]) -> Grouping:
         """All rows by some dimensions."""
