@@ -25,6 +25,8 @@ __all__ = ["Codes", "Members", "canonical_values", "encode", "kind_of", "shares_
 # Members whose share of the rows is told; the rest have one for all.
 _SHARES_TOLD = 1024
 _COUNTED_BLOCK = 1 << 20
+# A dictionary of so many texts has all members, whichever occur.
+_WHOLE_DICTIONARY = 1 << 16
 
 Codes = np.ndarray[tuple[int], np.dtype[np.unsignedinteger]]
 
@@ -87,9 +89,17 @@ class Members:
         return {}
 
     def decode(self, codes: np.ndarray) -> pa.Array:
-        """Codes as their members, null for the null member."""
-        indices = pa.array(codes.astype(np.int64), mask=codes >= len(self.values))
-        return self.values.take(indices)
+        """Codes as their members, null for the null member: texts as a dictionary, so that none of them is written
+        down again; all else, which takes no more room than a place in one, as it is."""
+        mask = codes >= len(self.values)
+        if self.kind != "text":
+            return self.values.take(pa.array(codes.astype(np.int64), mask=mask))
+        values = self.values
+        if len(values) > max(_WHOLE_DICTIONARY, len(codes)):
+            # Who asks for a few of very many is not given all of them.
+            occurring, codes = np.unique(codes, return_inverse=True)
+            values = values.take(pa.array(occurring[occurring < len(values)]))
+        return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=mask), values, safe=False)
 
 
 def shares_of(members: Members, codes: Codes, rows: int) -> Shares:

@@ -46,7 +46,11 @@ class Result:
 
     @cached_property
     def table(self) -> pa.Table:
-        """Dimensions, then metrics; null for the null member and for a metric without value."""
+        """Dimensions, then metrics; null for the null member and for a metric without value.
+
+        Members that are texts come as dictionaries of 32-bit indices and large strings, whose order is that of the
+        members. Of up to 65,536 members a dictionary has all, of more those that occur where they are fewer.
+        """
         columns = {column.name: decoded(column) for column in self.report.dimensions}
         columns.update((column.name, _numbers(column)) for column in self.report.metrics)
         return pa.table(columns)
@@ -60,10 +64,10 @@ class Result:
         return dict(found)
 
     def to_polars(self) -> pl.DataFrame:
-        """The table as a polars frame."""
+        """The table as a polars frame, with members that are texts as strings."""
         frame = pl.from_arrow(self.table)
         assert isinstance(frame, pl.DataFrame)
-        return frame
+        return frame.with_columns(pl.col(pl.Categorical).cast(pl.String))
 
     def to_pylist(self) -> list[dict[str, Any]]:
         """The table as a list of records, for small results."""
