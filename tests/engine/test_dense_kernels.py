@@ -248,7 +248,8 @@ def test_floats_tell_which_keys_occur(kernel: str) -> None:
     found = KERNEL[kernel](Scan(0, 10, pack([CodeDigit(codes, 8)], 0, 10)), wanted)
     assert found.keys.tolist() == [0, 2, 3, 5, 6]
     sums = found.series[0].values
-    assert sums[:4].tolist() == [0.0, 0.0, 1e-300, 0.0] and np.isnan(sums[4])
+    assert sums[:4].tolist() == [0.0, 0.0, 1e-300, 0.0]
+    assert np.isnan(sums[4])
     assert not np.signbit(sums).any()
 
 
@@ -258,7 +259,8 @@ def test_no_float_that_is_read_is_a_zero_with_a_sign() -> None:
                 pa.table({"k": ["a", "b", "b"], "u": [-0.0, -0.0, -0.0]}))  # fmt: skip
     assert cube.answer(Query("k")).to_pylist() == [{"k": "a", "u": 0.0}, {"k": "b", "u": 0.0}]
     (column,) = [one for one in cube.snapshot.sources["facts"].layout.columns.values() if one.is_float]
-    assert column.values is not None and not np.signbit(column.values).any()
+    assert column.values is not None
+    assert not np.signbit(column.values).any()
 
 
 def test_products_do_not_tell_which_keys_occur() -> None:

@@ -3,11 +3,11 @@
 It is imported when the first scan asks for it that is large enough. What was compiled is kept on disk beside this file,
 or where numba finds another place (`NUMBA_CACHE_DIR`), and is made again by each process where there is none.
 
-A few thousand rows at a time, which stay in the caches of a core: their keys are put together digit by digit, and each word
-from its fields (`words.py`), both in wide registers. What is left to do row by row is to add a word to its place in a
-dense array, which takes longer than all else. A row of that array is a key, so that all words of a key share a line of
-the cache; keys are the places where such rows begin. The loops over digits and words are inside: one call reads many
-rows, and one compiled function serves every report. Slices and unsigned places are what lets the compiler use wide
+A few thousand rows at a time, which stay in the caches of a core: their keys are put together digit by digit, and each
+word from its fields (`words.py`), both in wide registers. What is left to do row by row is to add a word to its place
+in a dense array, which takes longer than all else. A row of that array is a key, so that all words of a key share a
+line of the cache; keys are the places where such rows begin. The loops over digits and words are inside: one call reads
+many rows, and one compiled function serves every report. Slices and unsigned places are what lets the compiler use wide
 registers: neither can be negative.
 """
 

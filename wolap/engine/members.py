@@ -91,7 +91,9 @@ class Members:
     def decode(self, codes: np.ndarray) -> pa.Array:
         """Codes as their members, null for the null member: texts as a dictionary, so that none of them is written
         down again; all else, which takes no more room than a place in one, as it is."""
-        mask = codes >= len(self.values)
+        is_null = codes >= len(self.values)
+        # Without one the places are taken as they are, and not looked at one by one.
+        mask = is_null if is_null.any() else None
         if self.kind != "text":
             return self.values.take(pa.array(codes.astype(np.int64), mask=mask))
         values = self.values

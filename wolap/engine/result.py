@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -78,7 +79,7 @@ class Result:
 def decoded(column: DimensionColumn) -> pa.Array:
     """The members of a column of codes; the numbers of one of time."""
     if column.members is None:
-        return pa.array(column.codes, pa.int32())
+        return pa.array(column.codes.astype(np.int32, copy=False))
     return column.members.decode(column.codes)
 
 
