@@ -23,9 +23,8 @@ from wolap.model.member import Member, member_text, read_member
 
 __all__ = ["Codes", "Members", "appended", "forgotten", "smallest"]
 
-# Members whose share of the rows is told; the rest have one for all.
-_SHARES_TOLD = 1024
-_COUNTED_BLOCK = 1 << 20
+# A dictionary of so many texts has all members, whichever occur.
+_WHOLE_DICTIONARY = 1 << 16
 
 Codes = np.ndarray[tuple[int], np.dtype[np.unsignedinteger]]
 
@@ -126,8 +125,25 @@ class Members:
         return {}
 
     def decode(self, codes: np.ndarray) -> pa.Array:
-        """Codes as their members, null for the null member."""
-        return self.values.take(pa.array(codes))
+        """Codes as their members, null for the null member: texts as a dictionary, so that none of them is written
+        down again; all else, which takes no more room than a place in one, as it is."""
+        if self.kind != "text":
+            return self.values.take(pa.array(codes))
+        values, null = self.values, self.null_code
+        is_null = None if null is None else codes == null
+        # Without one the places are taken as they are, and not looked at one by one.
+        mask = is_null if is_null is not None and is_null.any() else None
+        if null is not None and null == len(values) - 1:
+            values = values[:-1]
+        if values.null_count or len(values) > max(_WHOLE_DICTIONARY, len(codes)):
+            # Who asks for a few of very many is not given all of them, and nobody what was forgotten.
+            occurring, codes = np.unique(codes, return_inverse=True)
+            if null is not None and mask is not None:
+                # Null is no entry, and the others move up.
+                codes = codes - (codes > np.searchsorted(occurring, null))
+                occurring = occurring[occurring != null]
+            values = self.values.take(pa.array(occurring))
+        return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=mask), values, safe=False)
 
     def find(self, value: Member) -> int:
         """The code of a value by itself, whatever labels say; -1 where there is none. Nothing is kept for others."""

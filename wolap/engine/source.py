@@ -145,7 +145,7 @@ class MemorySource:
         for name, digit in digits.items():
             if isinstance(digit, TimeDigit | MomentDigit):
                 parts, numbers = self._times(levels).groups(levels).parts, codes[name] + digit.base
-                found.update((level, parts[level][numbers]) for level in levels)
+                found.update((level, parts[level].take(numbers)) for level in levels)
             else:
                 found[name] = codes[name]
         return {name: found[name] for name in group}
