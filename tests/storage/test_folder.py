@@ -24,7 +24,7 @@ from wolap import Cube, SchemaError, StorageError
 from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts
 from wolap.storage import manifest
-from wolap.storage.arrays import file_name
+from wolap.storage.arrays import StoredFile, file_name
 from wolap.storage.dictionaries import map_dictionaries, write_dictionaries
 from wolap.storage.folder import Folder, Opened
 from wolap.storage.manifest import write_manifest
@@ -278,6 +278,28 @@ def test_many_segments_need_no_descriptors(cube: Cube, tmp_path: Path) -> None:
     kept = [everything(opened, cube) for _ in range(20)]
     assert len(list(folder.iterdir())) == before
     assert len(kept) == 20
+
+
+def test_all_that_is_damaged_is_told(cube: Cube, tmp_path: Path) -> None:
+    with stored(tmp_path, cube) as opened:
+        assert list(opened.damage(cube.schema.zone)) == []
+        hurt = {None: opened.manifest.dictionaries["members"]["shop"].file.name}
+        for name, projection in opened.manifest.projections.items():
+            hurt[name] = projection.segments[0].file.name
+        for name in hurt.values():
+            whole = bytearray((tmp_path / name).read_bytes())
+            # Somewhere in an array: what is at the end of them all.
+            whole[next(one for one in _files(opened) if one.name == name).foot * -1 - 1] ^= 1
+            (tmp_path / name).unlink()
+            (tmp_path / name).write_bytes(whole)
+        found = list(opened.damage(cube.schema.zone))
+        assert [name for name, _ in found] == ["day/shop", "facts", None]
+        assert all(hurt[name] in str(error) for name, error in found)
+
+
+def _files(opened: Opened) -> list[StoredFile]:
+    segments = [one.file for projection in opened.manifest.projections.values() for one in projection.segments]
+    return [*segments, *(one.file for kind in opened.manifest.dictionaries.values() for one in kind.values())]
 
 
 class TestDamage:
