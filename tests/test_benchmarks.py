@@ -23,7 +23,7 @@ QUESTIONS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if p
 # Modules that others are built from.
 NO_QUESTION = {"data", "peer_plot", "peer_tables"}
 # What prints figures of its own, or is read by what does.
-PROGRAMS = {"builds", "calibration", "peers", "ratios", "yardsticks"}
+PROGRAMS = {"builds", "calibration", "peers", "ratios", "storage", "yardsticks"}
 
 
 def found_in(question: str) -> list[tuple[str, type | None, str]]:
@@ -129,3 +129,12 @@ def test_builds(capsys: pytest.CaptureFixture[str]):
     assert sum(int(line.split()[0].replace(",", "")) for line in paths) == int(total.split()[0].replace(",", ""))
     assert sum("<- facts" in line for line in paths) < 20
     assert "GiB" in peak
+
+
+def test_storage(capsys: pytest.CaptureFixture[str]):
+    """Facts and a projection in every form, and a folder of many partitions."""
+    storage = import_module("benchmarks.storage")
+    storage.main(["--rows", ROWS, "--rounds", "1", "--projections", "2", "--partitions", "9"])
+    printed = capsys.readouterr().out
+    for name in ("hours: ", "facts: ", "segment", "before", "parquet none", "parquet zstd", "memory", "9 partitions"):
+        assert name in printed

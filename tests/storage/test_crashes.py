@@ -116,14 +116,15 @@ for _ in range(int(sys.argv[3])):
         finally:
             os._exit(1)
     os.close(saying)
-    time.sleep(random.random() * 0.12)
-    os.kill(process, signal.SIGKILL)
+    with open(listening, "rb") as told:
+        # However slow the machine is: some time after some version was published.
+        for _ in range(random.randrange(3) if last else 1):
+            last = max(last, int(told.readline()))
+        time.sleep(random.random() * 0.1)
+        os.kill(process, signal.SIGKILL)
+        last = max([last, *map(int, told.read().split())])
     _, status = os.waitpid(process, 0)
     assert os.WIFSIGNALED(status), "the writer failed by itself"
-    with open(listening, "rb") as told:
-        last = max([last, *map(int, told.read().split())])
-    if not last and not folder.versions:
-        continue
     with folder.open() as opened:
         number = opened.manifest.number
         assert number >= last, (number, last)
@@ -152,7 +153,7 @@ def test_a_writer_that_is_killed_leaves_the_version_that_was_published(tmp_path:
     with script(KILLED, tmp_path / "cube", 11, kills) as process:
         told, _ = process.communicate()
     assert process.returncode == 0
-    assert int(told) >= 2
+    assert int(told) >= kills // 2
 
 
 READER = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -23,6 +24,7 @@ from wolap import Cube, SchemaError, StorageError
 from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts
 from wolap.storage import manifest
+from wolap.storage.arrays import StoredFile, file_name
 from wolap.storage.dictionaries import map_dictionaries, write_dictionaries
 from wolap.storage.folder import Folder, Opened
 from wolap.storage.manifest import write_manifest
@@ -118,12 +120,17 @@ def test_dictionaries_are_those_that_were_written(data: st.DataObject) -> None:
         for name, one in dictionaries.members.items()
     }
     written: list[str] = []
+
+    def new_name(part: str, shown: str) -> str:
+        written.append(f"{part}/{file_name(shown)}")
+        return written[-1]
+
     with TemporaryDirectory() as folder:
         (Path(folder) / "dictionaries").mkdir()
-        before = write_dictionaries(Path(folder), dictionaries, {}, None, written.append)
+        before = write_dictionaries(Path(folder), dictionaries, {}, None, new_name)
         assert_same_dictionaries(dictionaries, map_dictionaries(Path(folder), before, dictionaries.types))
         less = dictionaries.without(forgotten, {})
-        after = write_dictionaries(Path(folder), less, before, None, written.append)
+        after = write_dictionaries(Path(folder), less, before, None, new_name)
         assert_same_dictionaries(less, map_dictionaries(Path(folder), after, less.types))
         for name, codes in forgotten.items():
             is_same = less.members[name].values.equals(dictionaries.members[name].values)
@@ -195,6 +202,16 @@ def test_files_that_were_not_published_go_with_their_writer(cube: Cube, tmp_path
     assert_stored(Folder.at(tmp_path).open(), cube)
 
 
+def test_threads_write_while_one_publishes(cube: Cube, tmp_path: Path) -> None:
+    """A file that is half written has a name that nobody removes."""
+    layout, span = cube.snapshot.sources["facts"].layout, cube.snapshot.catalog.span
+    with Folder.create(tmp_path).writing() as writer, ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(writer.segment, "facts", layout, span) for _ in range(60)]
+        for _ in range(4):
+            publish(writer, cube).close()
+        assert {one.result().file.name for one in waiting} <= names(tmp_path)
+
+
 def test_what_a_writer_is_writing_stays_while_it_publishes(cube: Cube, tmp_path: Path) -> None:
     with Folder.create(tmp_path).writing() as writer:
         waiting = writer.segment("facts", cube.snapshot.sources["facts"].layout, cube.snapshot.catalog.span)
@@ -261,6 +278,28 @@ def test_many_segments_need_no_descriptors(cube: Cube, tmp_path: Path) -> None:
     kept = [everything(opened, cube) for _ in range(20)]
     assert len(list(folder.iterdir())) == before
     assert len(kept) == 20
+
+
+def test_all_that_is_damaged_is_told(cube: Cube, tmp_path: Path) -> None:
+    with stored(tmp_path, cube) as opened:
+        assert list(opened.damage(cube.schema.zone)) == []
+        hurt = {None: opened.manifest.dictionaries["members"]["shop"].file.name}
+        for name, projection in opened.manifest.projections.items():
+            hurt[name] = projection.segments[0].file.name
+        for name in hurt.values():
+            whole = bytearray((tmp_path / name).read_bytes())
+            # Somewhere in an array: what is at the end of them all.
+            whole[next(one for one in _files(opened) if one.name == name).foot * -1 - 1] ^= 1
+            (tmp_path / name).unlink()
+            (tmp_path / name).write_bytes(whole)
+        found = list(opened.damage(cube.schema.zone))
+        assert [name for name, _ in found] == ["day/shop", "facts", None]
+        assert all(hurt[name] in str(error) for name, error in found)
+
+
+def _files(opened: Opened) -> list[StoredFile]:
+    segments = [one.file for projection in opened.manifest.projections.values() for one in projection.segments]
+    return [*segments, *(one.file for kind in opened.manifest.dictionaries.values() for one in kind.values())]
 
 
 class TestDamage:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from wolap.engine.layout import Dictionaries
 from wolap.engine.members import Members
-from wolap.storage.arrays import ArrayFile, StoredFile, checksum_in_memory, file_name, write_arrays
+from wolap.storage.arrays import ArrayFile, StoredFile, checksum_in_memory, write_arrays
 from wolap.storage.lazily import Lazy
 
 __all__ = ["Key", "StoredDictionaries", "StoredDictionary", "map_dictionaries", "write_dictionaries"]
@@ -51,10 +51,11 @@ def write_dictionaries(
     dictionaries: Dictionaries,
     known: StoredDictionaries,
     mapped: Dictionaries | None,
-    wrote: Callable[[str], None],
+    new_name: Callable[[str, str], str],
 ) -> StoredDictionaries:
     """Writes what is not `known`, as files that are not synced, and gives all. `mapped` is what was opened of `known`:
-    what is the very same there needs not be looked at. `wrote` is told the name of each file that there is now.
+    what is the very same there needs not be looked at. `new_name` gives the name
+    of a file in a folder, of what is shown in it.
 
     Raises OSError, and StorageError where a file that is known is not what it was.
     """
@@ -69,7 +70,7 @@ def write_dictionaries(
         found[kind] = {
             key: before[key]
             if key in before and key in made and made[key] is value
-            else _written(folder, kind, key, value, before.get(key), wrote)
+            else _written(folder, kind, key, value, before.get(key), new_name)
             for key, value in wanted.items()
         }
     return found
@@ -81,7 +82,7 @@ def _written(
     key: Key,
     value: Members | np.ndarray | pa.Array,
     before: StoredDictionary | None,
-    wrote: Callable[[str], None],
+    new_name: Callable[[str, str], str],
 ) -> StoredDictionary:
     """A dictionary in a file: that of before, where it holds the same."""
     values = value.values if isinstance(value, Members) else value
@@ -91,10 +92,8 @@ def _written(
         if file.about == about and file.checksum(_VALUES) == checksum_in_memory(values):
             return before
     entries = value.cardinality if isinstance(value, Members) else len(values)
-    name = f"{FOLDER}/{file_name('-'.join((kind, *_several(key))))}"
-    written = write_arrays(folder, name, {_VALUES: values}, about)
-    wrote(name)
-    return StoredDictionary(written, entries)
+    name = new_name(FOLDER, "-".join((kind, *_several(key))))
+    return StoredDictionary(write_arrays(folder, name, {_VALUES: values}, about), entries)
 
 
 def _beside(members: Members) -> dict[str, Any]:

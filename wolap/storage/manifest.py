@@ -108,7 +108,7 @@ def write_manifest(manifest: Manifest) -> bytes:
         "projections": {name: _projection_out(one, long) for name, one in manifest.projections.items()},
         "long": list(long.texts),
     }
-    body = json.dumps(document, ensure_ascii=False).encode()
+    body = json.dumps(document).encode("ascii")
     return b'{"format": %d, "checksum": %d, "cube": %b%b' % (FORMAT, _checksum(FORMAT, body), body, _TAIL)
 
 
@@ -128,7 +128,7 @@ def read_manifest(data: bytes, path: object) -> Manifest:
             "a newer wolap wrote it: use that" if version > FORMAT else "an older wolap wrote it: build the cube again"
         )
         raise StorageError(f"{path}: has version {version} of the format, and this wolap reads {FORMAT}; {how}")
-    written = json.loads(bytes(body))
+    written = json.loads(str(body, "ascii"))
     long = [_long_in(text) for text in written["long"]]
     return Manifest(
         written["declaration"],
@@ -181,14 +181,14 @@ class _LongOut:
 
 def _long_in(text: str) -> Sequence[int]:
     first, kind, steps = text.split(" ")
-    if not first:
-        return array("q")
-    found = np.frombuffer(binascii.a2b_base64(steps), f"<{kind}")
-    whole = np.empty(len(found) + 1, np.int64)
-    whole[0] = int(first)
-    np.cumsum(found, dtype=np.int64, out=whole[1:])
-    whole[1:] += whole[0]
-    return array("q", whole.tobytes())
+    found = array("q")
+    if first:
+        differences = np.frombuffer(binascii.a2b_base64(steps), f"<{kind}")
+        whole = np.empty(len(differences) + 1, np.int64)
+        whole[0], whole[1:] = int(first), differences
+        # The bytes of numpy are those of an array of 64 bits.
+        found.frombytes(np.cumsum(whole, out=whole).data.cast("B"))
+    return found
 
 
 def _projection_out(stored: StoredProjection, long: _LongOut) -> dict[str, Any]:

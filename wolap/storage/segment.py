@@ -91,8 +91,11 @@ def _bytes(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).view(np.uint8)
 
 
-def write_segment(folder: Path, projection: str, layout: Layout, stretch: Interval) -> StoredSegment:
-    """Writes a layout as a file with a name of its own. It is not synced. Raises OSError; then there is no such file.
+def write_segment(
+    folder: Path, projection: str, layout: Layout, stretch: Interval, name: str | None = None
+) -> StoredSegment:
+    """Writes a layout as a file with that name, or one of its own. It is not synced. Raises OSError; then there is no
+    such file.
 
     Whole numbers of a million rows or more are stored as narrow as their bounds allow.
     """
@@ -109,8 +112,9 @@ def write_segment(folder: Path, projection: str, layout: Layout, stretch: Interv
         **_columns_out(arrays, layout),
         "moments": None if layout.moments is None else _moments_out(arrays, layout.moments),
     }
-    name = f"{FOLDER}/{file_name(projection)}"
-    return StoredSegment(write_arrays(folder, name, arrays.named, about), stretch, layout.rows)
+    return StoredSegment(
+        write_arrays(folder, name or f"{FOLDER}/{file_name(projection)}", arrays.named, about), stretch, layout.rows
+    )
 
 
 def _time_out(arrays: _Arrays, name: str, time: TimeIndex) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.errors import StorageError
@@ -36,6 +37,25 @@ class Opened:
         """The rows of a segment of this version, mapped. See `map_segment`."""
         return map_segment(self.folder, stored, projection, zone)
 
+    def damage(self, zone: Zone) -> Iterator[tuple[str | None, StorageError]]:
+        """Reads all files of this version, and gives what is wrong with those that are not what they were: the
+        projection that a segment is of, None for a dictionary, and the error."""
+        for name, projection in self.manifest.projections.items():
+            for stored in projection.segments:
+                try:
+                    layout = self.segment(stored, name, zone)
+                    _read((layout.codes, layout.columns, layout.lists))
+                except StorageError as error:
+                    yield name, error
+        dictionaries = self.dictionaries()
+        for kind in self.manifest.dictionaries:
+            mapping = getattr(dictionaries, kind)
+            for key in mapping:
+                try:
+                    mapping[key]
+                except StorageError as error:
+                    yield None, error
+
     def close(self) -> None:
         """Lets the version go."""
         self._held.close()
@@ -45,6 +65,13 @@ class Opened:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _read(mappings: Iterable[Mapping[Any, object]]) -> None:
+    """Has all values of mappings made, which checks what they are made from."""
+    for mapping in mappings:
+        for _ in mapping.values():
+            pass
 
 
 def manifest_path(folder: Path, number: int) -> Path:

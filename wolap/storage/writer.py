@@ -15,6 +15,7 @@ from wolap.engine.layout import Dictionaries, Layout
 from wolap.errors import StorageError
 from wolap.model.interval import Interval
 from wolap.storage import dictionaries, disk, segment
+from wolap.storage.arrays import file_name
 from wolap.storage.dictionaries import StoredDictionaries, write_dictionaries
 from wolap.storage.lock import Held
 from wolap.storage.manifest import Manifest, write_manifest
@@ -44,7 +45,7 @@ class Writer:
         self.folder = folder
         self._held = held
         self._lock = Lock()
-        # Files that no version names yet, and whether they are on the disk for sure.
+        # Files that are written or to be, and that no version names yet; whether they are on the disk for sure.
         self._new: dict[str, bool] = {}
 
     def __enter__(self) -> Self:
@@ -59,9 +60,7 @@ class Writer:
 
     def segment(self, projection: str, layout: Layout, stretch: Interval) -> StoredSegment:
         """Writes the rows of a stretch of time. Raises OSError; then there is no such file."""
-        stored = write_segment(self.folder, projection, layout, stretch)
-        self._add(stored.file.name)
-        return stored
+        return write_segment(self.folder, projection, layout, stretch, self._new_name(segment.FOLDER, projection))
 
     def dictionaries(
         self, wanted: Dictionaries, before: Opened | None, mapped: Dictionaries | None = None
@@ -69,11 +68,14 @@ class Writer:
         """Writes what codes mean, as far as it is not as it was `before`. `mapped` is what that has given of it, where
         `wanted` was made from that: what is the very same there is not looked at."""
         known = {} if before is None else before.manifest.dictionaries
-        return write_dictionaries(self.folder, wanted, known, mapped, self._add)
+        return write_dictionaries(self.folder, wanted, known, mapped, self._new_name)
 
-    def _add(self, name: str) -> None:
+    def _new_name(self, part: str, shown: str) -> str:
+        """The name of a file that is to be written, which nobody removes from now on but this writer at its end."""
+        name = f"{part}/{file_name(shown)}"
         with self._lock:
             self._new[name] = False
+        return name
 
     def publish(self, manifest: Manifest) -> Opened:
         """Makes this the present version, with the next number, and gives it, held.
@@ -90,8 +92,9 @@ class Writer:
                 )
         self._sync(manifest.files)
         held = self._put(manifest)
-        for name in manifest.files:
-            self._new.pop(name, None)
+        with self._lock:
+            for name in manifest.files:
+                self._new.pop(name, None)
         self._clean(manifest)
         return Opened(self.folder, manifest, held)
 
@@ -140,7 +143,8 @@ class Writer:
     def _clean(self, manifest: Manifest) -> None:
         """Removes versions that nobody holds, and files that none names. What cannot be removed now can be when the
         next version is published; the present one is published, whatever happens here."""
-        named = {*manifest.files, *self._new}
+        with self._lock:
+            named = {*manifest.files, *self._new}
         for number in versions_in(self.folder):
             if number != manifest.number and not self._let_go(number):
                 try:
