@@ -34,7 +34,8 @@ from wolap.engine.encoding import encode
 from wolap.engine.histogram import buckets_of, of_one_coding
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.load import load_facts
-from wolap.engine.members import Members, shares_of
+from wolap.engine.members import Members
+from wolap.engine.shares import shares_of
 from wolap.model.aggregate import Partial
 
 AT = datetime(2024, 7, 20, 10)  # noqa: DTZ001
@@ -136,7 +137,7 @@ def test_what_is_forgotten_is_found_by_nobody() -> None:
     assert codes == [5, 4]
     assert again.listed == ["0", "a", "b", "secret", "N/A"]
     assert again.live == 5
-    shares = shares_of(again, np.array([0, 3, 3, 5], np.uint8), 4)
+    shares = shares_of(again, np.array([1, 0, 0, 2, 0, 1]), 4)
     assert shares.members == {None: 0.5, "a": 0.25, "secret": 0.25, "b": 0, "0": 0}
 
 
@@ -309,6 +310,11 @@ REFUSED: dict[str, tuple[dict[str, Metric], dict[str, Any], str]] = {
         {"size": [Decimal("0.5"), None, Decimal("1.0")]},
         r"metrics\.size: column 'size' has numbers of type decimal128\(38, 1\), and those before of type int64",
     ),
+    "another clock": (
+        {},
+        {"land": pa.array([None, AT, AT], pa.timestamp("s", "UTC"))},
+        r"dimensions\.land: column 'land' has type timestamp\[s, tz=UTC\], and in the facts before timestamp\[us\]",
+    ),
     "texts for numbers that are counted": (
         {"sizes": distinct("size")},
         {"size": ["1", None, "2"]},
@@ -321,7 +327,9 @@ REFUSED: dict[str, tuple[dict[str, Metric], dict[str, Any], str]] = {
 def test_facts_that_contradict_those_before_are_refused_whole(name: str) -> None:
     metrics, changed, said = REFUSED[name]
     schema = declared(**metrics)
-    users = {"user": [7, 3, 4]}
+    users: dict[str, Any] = {"user": [7, 3, 4]}
+    if name == "another clock":
+        users["land"] = pa.array([AT] * 3, pa.timestamp("us"))
     _, known, _ = load_facts(schema, facts(**users))
     load_facts(schema, facts(**users), known=known)
     with pytest.raises(SchemaError) as caught:
