@@ -1,10 +1,11 @@
 """In what form should segments lie on disk? `python -m benchmarks.storage --rows 2_000_000`
 
 A projection and the facts of the ESM v3 cube are written as segments (`storage/segment.py`) and as Parquet, plain and
-with zstd, where the time of each row is a column. What each takes is printed beside what the segment takes, the median
-of several rounds of one run in which they take turns: `size`; `write`, without waiting for the disk; `open`, until columns can be asked for;
-`first`, opening it and a query that reads three columns; `again`, that query once more. `memory` is the same query on
-arrays that were never written. Files lie in the page cache, as those of a server do.
+with zstd, where the time of each row is a column. What each takes is printed beside what the segment takes, the
+median of several rounds of one run in which they take turns: `size`; `write`, without waiting for the disk; `open`,
+until columns can be asked for; `first`, opening it and a query that reads three columns; `again`, that query once
+more. `memory` is the same query on arrays that were never written. Files lie in the page cache, as those of a server
+do.
 
 Then a folder of 200 projections of 8 segments, each with 10,000 partitions, is opened: that line has absolute times.
 """
