@@ -309,6 +309,11 @@ REFUSED: dict[str, tuple[dict[str, Metric], dict[str, Any], str]] = {
         {"size": [Decimal("0.5"), None, Decimal("1.0")]},
         r"metrics\.size: column 'size' has numbers of type decimal128\(38, 1\), and those before of type int64",
     ),
+    "another clock": (
+        {},
+        {"land": pa.array([None, AT, AT], pa.timestamp("s", "UTC"))},
+        r"dimensions\.land: column 'land' has type timestamp\[s, tz=UTC\], and in the facts before timestamp\[us\]",
+    ),
     "texts for numbers that are counted": (
         {"sizes": distinct("size")},
         {"size": ["1", None, "2"]},
@@ -321,7 +326,9 @@ REFUSED: dict[str, tuple[dict[str, Metric], dict[str, Any], str]] = {
 def test_facts_that_contradict_those_before_are_refused_whole(name: str) -> None:
     metrics, changed, said = REFUSED[name]
     schema = declared(**metrics)
-    users = {"user": [7, 3, 4]}
+    users: dict[str, Any] = {"user": [7, 3, 4]}
+    if name == "another clock":
+        users["land"] = pa.array([AT] * 3, pa.timestamp("us"))
     _, known, _ = load_facts(schema, facts(**users))
     load_facts(schema, facts(**users), known=known)
     with pytest.raises(SchemaError) as caught:

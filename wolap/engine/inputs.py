@@ -31,8 +31,8 @@ __all__ = ["Inputs"]
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """The facts that partials are computed from. `schema` knows the kinds of its dimensions, which are encoded;
-    `instants` are None where a cube has no time or it could not be read. What facts `before` have
-    is held against `items` and `types`, which become those of all.
+    `instants` are None where a cube has no time or it could not be read. Reading `columns` makes `items` and `types`,
+    which go on from those of the facts `before` (`Dictionaries`).
 
     Whatever is read is kept: sums, minima and maxima of one column and filter share it.
     """

@@ -40,7 +40,8 @@ class Dictionaries:
     The members of every dimension; and for a level and one above it, the upper code of each lower code. For a column
     that is no dimension and of which different values are counted, these by their numbers (null where one was
     forgotten); and for a metric and a dimension that its values determine, the code for each value, -1 where none has
-    been seen. `types` are those of the columns that numbers are read from.
+    been seen. `types` are those of the columns that numbers are read from, and of
+    dimensions that are timestamps.
     """
 
     members: Mapping[str, Members]

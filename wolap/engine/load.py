@@ -74,6 +74,7 @@ def load_facts(
                 members[name], codes[name] = encode(column, dimension, before.members.get(name))
         except SchemaError as error:
             problems += error.problems
+    clocks = _clocks(schema, table, before, problems)
     bound = schema.with_kinds({name: one.kind for name, one in members.items()})
     inputs = Inputs(bound, table, members, codes, before, instants)
     columns = inputs.columns(problems)
@@ -99,7 +100,7 @@ def load_facts(
             order = np.argsort(instants, kind="stable")
             instants = instants[order]
         time = TimeIndex.over(instants, schema.zone)
-    dictionaries = Dictionaries(members, parents, inputs.items, determined, inputs.types)
+    dictionaries = Dictionaries(members, parents, inputs.items, determined, {**clocks, **inputs.types})
     layout = Layout(table.num_rows, time, codes, _narrow(columns, table.num_rows), lists)
     if leading:
         return bound, dictionaries, cluster(layout, dictionaries, leading, order)
@@ -187,6 +188,25 @@ def _instants(schema: Schema, column: pa.ChunkedArray) -> np.ndarray:
     if min(low, schema.zone.local(low)) < FIRST_INSTANT or max(high, schema.zone.local(high)) > LAST_INSTANT:
         raise SchemaError([outside])
     return clock
+
+
+def _clocks(schema: Schema, table: pa.Table, before: Dictionaries, problems: list[Problem]) -> dict[str, pa.DataType]:
+    """The types of dimensions that are timestamps. With a zone they are members on the clock of UTC, without one on a
+    clock of their own; both in one dimension could not be told apart."""
+    found = {}
+    for dimension in schema.dimensions:
+        column = table[dimension.column]
+        kept = column.type
+        while hasattr(kept, "value_type"):
+            kept = kept.value_type
+        known = before.types.get(dimension.column, kept)
+        if not pa.types.is_timestamp(known):
+            continue
+        if pa.types.is_timestamp(kept) and (known.tz is None) != (kept.tz is None) and column.null_count < len(column):
+            said = f"column {quote(dimension.column)} has type {kept}, and in the facts before {known}"
+            problems.append(Problem(f"dimensions.{dimension.name}", said, "a zone in all facts, or in none"))
+        found[dimension.column] = known
+    return found
 
 
 def _parents(

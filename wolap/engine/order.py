@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wolap.engine.finish import MetricColumn
+from wolap.engine.keys import CodeDigit, pack
 from wolap.engine.members import Members
 from wolap.model.query import Query
 
@@ -46,13 +47,24 @@ def record_order(
         is_sorted = is_sorted and (column.members is None or column.members.ranks is None)
     if is_sorted and not query.order:
         return None
+    if not query.order:
+        # Long runs of rows are in order already, which a stable sort makes use of.
+        return np.argsort(_together(dimensions), kind="stable")
     # The last key of a lexical sort is the first to be compared.
-    keys = [] if is_sorted else [column.places for column in reversed(dimensions)]
+    keys = [] if is_sorted else [_together(dimensions)]
     by_name: dict[str, DimensionColumn | MetricColumn] = {column.name: column for column in dimensions}
     by_name.update((column.name, column) for column in metrics)
     for order in reversed(query.order):
         keys += _keys(by_name[order.name], order.descending)
     return np.lexsort(keys)
+
+
+def _together(dimensions: Sequence[DimensionColumn]) -> np.ndarray:
+    """One number for each row, in the order of W24, which is sorted several times as fast as columns are."""
+    columns = [column.places for column in dimensions]
+    digits = [CodeDigit(column, int(column.max(initial=0)) + 1) for column in columns]
+    rows = len(columns[0])
+    return pack(digits, 0, rows).build(0, rows, None)
 
 
 def _keys(column: DimensionColumn | MetricColumn, descending: bool) -> list[np.ndarray]:
