@@ -38,7 +38,7 @@ from wolap.storage.folder import Folder
 from wolap.storage.manifest import Manifest, StoredProjection
 from wolap.storage.segment import StoredSegment, map_segment, write_segment
 
-GRAIN = "year/month/day/hour/media-company/mvpd/platform"
+GRAIN = "year/month/day/hour/requestor-id/mvpd/platform"
 Arrays = Mapping[str, np.ndarray]
 
 
