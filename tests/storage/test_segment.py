@@ -84,15 +84,15 @@ def test_a_segment_is_the_layout_that_was_written(data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(segment, "NARROW_ROWS", data.draw(st.sampled_from([0, columns.NARROW_ROWS])))
         for source in cube.snapshot.sources.values():
-            event("clustered" if source.layout.moments is not None else "by time")
-            assert_same(source.layout, written_and_read(source.layout, cube.schema))
+            event("clustered" if source.whole.layout.moments is not None else "by time")
+            assert_same(source.whole.layout, written_and_read(source.whole.layout, cube.schema))
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_worlds_with_lists_and_many_rows(seed: int) -> None:
     tried = trial(Random(f"segments {seed}"))
     for source in tried.snapshot.sources.values():
-        assert_same(source.layout, written_and_read(source.layout, tried.cube.schema))
+        assert_same(source.whole.layout, written_and_read(source.whole.layout, tried.cube.schema))
 
 
 @given(worlds())
