@@ -172,7 +172,7 @@ def opening(projections: int, partitions: int, rounds: int) -> str:
         before = (0, *np.cumsum(random.integers(0, 60_000, partitions)).tolist())
         refreshed = datetime(2024, 7, 20, tzinfo=UTC)
         stored[f"p{number}"] = StoredProjection(Statistics(before, starts, refreshed=refreshed), segments)
-    manifest = Manifest("", "", END, {}, {}, {}, EVERYTHING, stored)
+    manifest = Manifest("", {}, {}, {}, EVERYTHING, stored)
     with TemporaryDirectory() as path:
         folder = Folder.create(Path(path))
         for number in range(8):
