@@ -170,7 +170,9 @@ def test_a_member_in_a_cube_file_is_a_scalar(tmp_path: Path) -> None:
     with pytest.raises(SchemaError) as caught:
         read_cube_file(tmp_path / "logins.toml")
     assert str(caught.value).splitlines() == [
-        "logins.toml: metrics.few.where.code: "
-         "holds a table; a member, or a list of members; null by its label, or as { null = true }",
+        (
+            "logins.toml: metrics.few.where.code: "
+            "holds a table; a member, or a list of members; null by its label, or as { null = true }"
+        ),
         "logins.toml: metrics.failed.where: event has no member; one or several members, or leave it out",
     ]
