@@ -40,7 +40,7 @@ def advised(cube: Cube, budget: int, whole: bool = False) -> Advice:
 
 def search(cube: Cube, sample: int = SAMPLE, whole: bool = False) -> Search:
     """What each of those reports would cost with each candidate."""
-    catalog, facts = cube.snapshot.catalog, cube.snapshot.sources[FACTS]
+    catalog, facts = cube.snapshot.catalog, cube.snapshot.sources[FACTS].whole
 
     def measure(projections: Sequence[Projection]) -> Sequence[Statistics]:
         return estimate_sizes(projections, facts.layout, facts.dictionaries, sample=sample)

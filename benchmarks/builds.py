@@ -77,7 +77,9 @@ def build(cube: Cube, projections: list[Projection], folder: Path, threads: int 
         advance(step)
 
     with building(len(projections)) as advance:
-        cube.materialize(*projections, progress=note, folder=folder, threads=threads)
+        cube.save(folder)
+        before[:] = [time.perf_counter(), time.process_time()]
+        cube.materialize(*projections, progress=note, threads=threads)
     yield from found
 
 

@@ -22,7 +22,6 @@ import numpy as np
 from benchmarks.data import END, PROGRAMMER
 from wolap import Cube, Query
 from wolap.apis import declaration_path, make_events
-from wolap.cube import Snapshot
 from wolap.cube_file import read_cube_file
 from wolap.errors import QueryError
 from wolap.planner.choose import every_plan
@@ -31,6 +30,7 @@ from wolap.planner.estimate import estimate
 from wolap.planner.needs import needs_of
 from wolap.planner.plan import Plan
 from wolap.planner.shelves import stock_of
+from wolap.snapshot import Snapshot
 from wolap.verify import random_queries
 
 LONG = 1_000_000

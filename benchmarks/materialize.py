@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.builds import projections_of
@@ -68,10 +67,11 @@ class DayTree:
         self.cube = new_cube(rows())
         self.projections = projections_of(self.cube.schema, every=False)
         self.folder = TemporaryDirectory()
+        if where == "files":
+            self.cube.save(self.folder.name)
 
     def teardown(self, where: str, threads: int) -> None:
         self.folder.cleanup()
 
     def time_build(self, where: str, threads: int) -> None:
-        folder = Path(self.folder.name) if where == "files" else None
-        self.cube.materialize(*self.projections, folder=folder, threads=threads)
+        self.cube.materialize(*self.projections, threads=threads)

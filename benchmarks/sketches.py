@@ -83,7 +83,7 @@ class Build:
 
     def track_bytes_per_row(self, kind: str) -> float:
         self.cube.materialize(self.projection)
-        layout = self.cube.snapshot.sources[self.projection.name].layout
+        layout = self.cube.snapshot.sources[self.projection.name].whole.layout
         return sum(column.bytes for column in layout.columns.values()) / max(layout.rows, 1)
 
 

@@ -9,8 +9,9 @@ compared before anything is timed. How fair it is:
 - The peers have the rows of the projection with one date as the key of a day, and one of a month; dimensions are
   enumerations. Their answer is sorted, as that of wolap is, and goes through orjson as a list of dicts, whose numbers
   stay numbers; those of wolap are texts, by its contract. They write neither links nor headers.
-- From one request to the next wolap keeps which rows go together in a report, columns in that order, and the texts of
-  members (`wolap/engine/grouping.py`), but no number, no answer and no plan. The peers have nothing of that kind.
+- From one request to the next wolap keeps its plan (`wolap/planner/choose.py`), which rows go together in a report,
+  what all rows of each group add up to, and the texts of members (`wolap/engine/grouping.py`), but no answer. So of
+  the questions without a company no row is read again. The peers have nothing of that kind.
 - DuckDB is read by `fetchall`, which is quicker here than Arrow. Polars is asked by eager methods and by a lazy frame.
 """
 

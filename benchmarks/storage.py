@@ -1,11 +1,11 @@
 """In what form should segments lie on disk? `python -m benchmarks.storage --rows 2_000_000`
 
-A projection and the facts of the ESM v3 cube are written as segments (`storage/segment.py`), in the form that
-projections had before (`storage/layout_file.py`, projections only), and as Parquet, plain and with zstd, where the time
-of each row is a column. What each takes is printed beside what the segment takes, the median of several rounds of one
-run in which they take turns: `size`; `write`, without waiting for the disk; `open`, until columns can be asked for;
-`first`, opening it and a query that reads three columns; `again`, that query once more. `memory` is the same query on
-arrays that were never written. Files lie in the page cache, as those of a server do.
+A projection and the facts of the ESM v3 cube are written as segments (`storage/segment.py`) and as Parquet, plain and
+with zstd, where the time of each row is a column. What each takes is printed beside what the segment takes, the
+median of several rounds of one run in which they take turns: `size`; `write`, without waiting for the disk; `open`,
+until columns can be asked for; `first`, opening it and a query that reads three columns; `again`, that query once
+more. `memory` is the same query on arrays that were never written. Files lie in the page cache, as those of a server
+do.
 
 Then a folder of 200 projections of 8 segments, each with 10,000 partitions, is opened: that line has absolute times.
 """
@@ -29,13 +29,12 @@ import pyarrow.parquet as pq
 from benchmarks.data import END, declaration
 from wolap import Cube, declare_projection
 from wolap.apis import make_events
-from wolap.engine.layout import Dictionaries, Layout
+from wolap.engine.layout import Layout
 from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.projection import Projection, Statistics
 from wolap.model.zone import DAY
 from wolap.storage.arrays import StoredFile
 from wolap.storage.folder import Folder
-from wolap.storage.layout_file import map_layout, write_layout
 from wolap.storage.manifest import Manifest, StoredProjection
 from wolap.storage.segment import StoredSegment, map_segment, write_segment
 
@@ -76,10 +75,9 @@ def rows_of(layout: Layout) -> dict[str, np.ndarray]:
     return found
 
 
-def forms_of(layout: Layout, projection: Projection, dictionaries: Dictionaries, folder: Path) -> dict[str, Form]:
+def forms_of(layout: Layout, projection: Projection, folder: Path) -> dict[str, Form]:
     """The forms that are compared. Each writes into a folder of its own."""
-    for name in ("segments", "before"):
-        (folder / name).mkdir()
+    (folder / "segments").mkdir()
     zone = projection.zone
     kept: list[StoredSegment] = []
 
@@ -90,14 +88,6 @@ def forms_of(layout: Layout, projection: Projection, dictionaries: Dictionaries,
         return [folder / one.file.name for one in kept]
 
     forms = {"segment": Form(write, lambda: named(map_segment(folder, kept[0], projection.name, zone)))}
-    if not projection.is_facts:
-        path = folder / "before"
-
-        def mapped() -> Callable[[str], np.ndarray]:
-            [file] = path.iterdir()
-            return named(map_layout(file, projection, dictionaries.members, zone))
-
-        forms["before"] = Form(lambda: [write_layout(path, projection, [layout], dictionaries.members)], mapped)
     table = pa.table(rows_of(layout))
     for compression in ("none", "zstd"):
         file = folder / f"{compression}.parquet"
@@ -138,13 +128,13 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def compared(layout: Layout, projection: Projection, dictionaries: Dictionaries, rounds: int) -> list[str]:
+def compared(layout: Layout, projection: Projection, rounds: int) -> list[str]:
     """A line for each form, beside the segment."""
     sums = [str(one) for one in layout.columns if one.function == "sum"][:2]
     names = (projection.dimensions[0], *sums)
     found: dict[str, dict[str, list[float]]] = {}
     with TemporaryDirectory() as folder:
-        forms = forms_of(layout, projection, dictionaries, Path(folder))
+        forms = forms_of(layout, projection, Path(folder))
         for _ in range(rounds):
             for name, form in forms.items():
                 told = found.setdefault(name, {})
@@ -209,7 +199,7 @@ def main(arguments: list[str] | None = None) -> None:
     cube.materialize(declare_projection(cube.schema, GRAIN, metrics=sums, name="hours"))
     for one in cube.projections:
         layout = cube.snapshot.sources[one.name].layout
-        print("\n".join(compared(layout, one, cube.snapshot.dictionaries, options.rounds)), end="\n\n", flush=True)
+        print("\n".join(compared(layout, one, options.rounds)), end="\n\n", flush=True)
     print(opening(options.projections, options.partitions, options.rounds))
 
 

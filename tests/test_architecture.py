@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1] / "wolap"
 MODULES = sorted(ROOT.rglob("*.py"))
 
 BELOW_CUBE = "errors model planner engine storage sources"
-BELOW_WEB = f"{BELOW_CUBE} cube language representations"
-BELOW_INFER = f"{BELOW_CUBE} cube cube_file cube_file_reader cube_file_text"
+BELOW_WEB = f"{BELOW_CUBE} snapshot cube language representations"
+BELOW_INFER = f"{BELOW_CUBE} snapshot cube cube_file cube_file_reader cube_file_text"
 ALL = f"{BELOW_WEB} cube_file cube_file_reader cube_file_text infer verify apis web asgi wsgi command server __init__"
 
 # Each room, and which others it may see. A room is a module or a package directly under wolap.
@@ -25,15 +25,20 @@ SEES = {
     "engine": "errors model planner",
     "storage": "errors model planner engine",
     "sources": "errors model planner engine",
+    "snapshot": BELOW_CUBE,
+    "declaring": "errors model",
+    "changes": f"{BELOW_CUBE} snapshot",
+    "versions": f"{BELOW_CUBE} snapshot changes",
     "cube_file_reader": "errors model",
     "cube_file_text": "errors model planner",
-    "cube": f"{BELOW_CUBE} cube_file_reader cube_file_text",
+    "home": f"{BELOW_CUBE} snapshot versions cube_file_reader cube_file_text",
+    "cube": f"{BELOW_CUBE} snapshot declaring changes versions home",
     "cube_file": f"{BELOW_CUBE} cube cube_file_reader",
     "infer": BELOW_INFER,
     "verify": BELOW_INFER,
     "apis": BELOW_INFER,
     "language": "errors model",
-    "representations": "errors model planner engine cube language",
+    "representations": "errors model planner engine snapshot cube language",
     "web": BELOW_WEB,
     "asgi": "errors model cube web",
     "wsgi": "errors model cube web",
@@ -43,7 +48,7 @@ SEES = {
     "__main__": ALL,
 }
 ARROW = {"numpy", "pyarrow", "polars"}
-SEES_ARROW = {"engine", "storage", "sources", "cube", "representations", "apis"}
+SEES_ARROW = {"engine", "storage", "sources", "snapshot", "changes", "versions", "cube", "representations", "apis"}
 SEES_STRANGERS = {"command", "server"}
 # The modules that an extra serves, and what they may see of it.
 EXTRAS = {"web/compression.py": {"isal"}, "storage/checksum.py": {"isal"}, "engine/loops.py": {"numba"}}

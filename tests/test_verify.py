@@ -36,9 +36,9 @@ from wolap import (
     total,
 )
 from wolap.command import commands
-from wolap.cube import Snapshot
 from wolap.engine.arithmetic import MetricColumn
 from wolap.engine.verdict import _unlike
+from wolap.snapshot import Snapshot
 from wolap.verify import random_queries, verify
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "commits.toml"
@@ -77,7 +77,7 @@ def sales() -> Cube:
 def broken(cube: Cube, name: str) -> Cube:
     """One stored number of a projection is off by one."""
     snapshot = cube.snapshot
-    source = snapshot.sources[name]
+    source = snapshot.sources[name].whole
     columns = dict(source.layout.columns)
     partial = next(one for one in columns if one.function == "sum")
     values = np.array(columns[partial].values)
@@ -91,7 +91,7 @@ def broken(cube: Cube, name: str) -> Cube:
 def without_items(cube: Cube, name: str, function: str) -> Cube:
     """A stored collection has every other of its items taken for its neighbour."""
     snapshot = cube.snapshot
-    source = snapshot.sources[name]
+    source = snapshot.sources[name].whole
     partial = next(one for one in source.layout.columns if one.function == function)
     column = source.layout.columns[partial]
     assert column.values is not None

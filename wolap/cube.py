@@ -1,51 +1,52 @@
 """A cube: facts, what is pre-aggregated of them, and answers from the cheapest that is right.
 
 `Cube` is the only thing here that changes, and it changes by putting a new Snapshot in the place of the old one. A
-snapshot is immutable and holds all that a plan and its run need, so any number of threads may ask while projections
-are built, and no answer mixes two versions. Under this module there is no HTTP; above it there is no decision about
-numbers.
+snapshot is immutable, so any number of threads may ask while projections are built or facts come and go, and no answer
+mixes two versions; who changes a cube waits for who does so already. Under this module there is no HTTP; above it there
+is no decision about numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
-from threading import Event, Lock
-from typing import Protocol
+from threading import Event, RLock
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
-from wolap.engine.execute import execute, execute_sketches
-from wolap.engine.growing import joined
-from wolap.engine.layout import Dictionaries
-from wolap.engine.load import load_facts, needed_columns
-from wolap.engine.materialize import roll_up
-from wolap.engine.members import shares_of
-from wolap.engine.result import Result, decoded
+from wolap.changes import Wanted, appended, deleted, replaced, retained
+from wolap.declaring import declaration_of
+from wolap.engine.load import needed_columns
+from wolap.engine.result import Result
 from wolap.engine.scan import Means
+from wolap.engine.segments import MEMORY, Shelf
 from wolap.engine.sizes import estimate_sizes
-from wolap.engine.sketch import image_bytes
-from wolap.engine.source import MemorySource
-from wolap.engine.statistics import statistics_of
-from wolap.engine.verdict import Verdict, verdict_of
-from wolap.errors import Problem, QueryError, SchemaError, TooExpensive, nearest, quote
+from wolap.engine.verdict import Verdict
+from wolap.errors import Problem, QueryError, SchemaError, quote
+from wolap.home import Home
+from wolap.model.filter import Values
 from wolap.model.forest import Forest
+from wolap.model.interval import Interval, Moment
 from wolap.model.principal import EVERYONE, Caps, Principal
-from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts, declare_projection, stored_of
-from wolap.model.query import Query, settle_filter, unreadable_members
+from wolap.model.projection import FACTS, Catalog, Projection, Statistics
+from wolap.model.query import Query, check_interval
 from wolap.model.schema import Schema
+from wolap.model.zone import Zone
 from wolap.planner.advice import Advice
 from wolap.planner.advise import advise
-from wolap.planner.choose import every_plan, plan_query
 from wolap.planner.plan import Plan
-from wolap.planner.source import build_order, source_of
+from wolap.planner.source import build_order
 from wolap.planner.workload import demands_of, path_queries
-from wolap.storage.layout_file import map_layout, release, write_layout
+from wolap.snapshot import Snapshot
+from wolap.versions import Progress, Revised, built, declaring, loaded, revised
 
-__all__ = ["ArrowStream", "Cube", "Progress", "Result", "Snapshot"]
+__all__ = ["ArrowStream", "Cube", "Progress", "Result", "Revised"]
+
+Made = TypeVar("Made")
 
 
 class ArrowStream(Protocol):
@@ -54,67 +55,6 @@ class ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """See the Arrow PyCapsule interface."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is: `done` of `total` projections, the last of which is `projection`, made from `source`."""
-
-    projection: Projection
-    done: int
-    total: int
-    source: Projection
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One version of a cube: what it knows of itself, and where its rows are."""
-
-    catalog: Catalog
-    sources: Mapping[str, MemorySource]
-    dictionaries: Dictionaries = field(repr=False)
-
-    def plan(
-        self,
-        query: Query,
-        principal: Principal = EVERYONE,
-        *,
-        among: tuple[str, ...] | None = None,
-        explain: bool = False,
-    ) -> Plan:
-        """How this version would answer a query. See `plan_query`."""
-        return plan_query(query, self.catalog, principal, among=among, explain=explain)
-
-    def run(self, plan: Plan, cancel: Event | None = None) -> Result:
-        """Runs a plan that this version has made."""
-        if plan.version != self.catalog.version:
-            raise ValueError("the plan was made by another version of the cube; plan and run by one snapshot")
-        report = execute(plan, self.catalog.schema, self.sources, self.dictionaries, cancel)
-        return Result(plan, report)
-
-    def verify(self, query: Query, principal: Principal = EVERYONE, cancel: Event | None = None) -> Verdict:
-        """Runs a query by every plan that is right, and compares. See `Cube.verify`."""
-        plans = every_plan(query, self.catalog, principal)
-        return verdict_of(query, plans, lambda plan: self.run(plan, cancel))
-
-    def sketches(
-        self, query: Query, metric: str, principal: Principal = EVERYONE, cancel: Event | None = None
-    ) -> pa.Table:
-        """The sketches of an approximate distinct count. See `Cube.sketches`."""
-        schema = self.catalog.schema
-        plan = self.plan(query.asking((metric,)), principal)
-        [partial, *_] = schema.partials(metric)
-        if schema.metrics[metric].function != "approximate_distinct":
-            known = [name for name, one in schema.metrics.items() if one.function == "approximate_distinct"]
-            raise QueryError(f"{quote(metric)} has no sketch; metrics that have are {nearest(metric, known)}")
-        rows = plan.groups if query.limit is None else min(query.limit, plan.groups)
-        needed, cap = plan.memory + rows * image_bytes(partial), self.catalog.caps.stricter(principal.caps).memory
-        if cap is not None and needed > cap:
-            text = f"about {rows:,} sketches would need {needed:,} bytes of memory, the cap is {cap:,}"
-            raise TooExpensive(f"{text}; a lower limit or a shorter path needs less")
-        report, images = execute_sketches(plan, schema, self.sources, self.dictionaries, cancel)
-        columns = {column.name: decoded(column) for column in report.dimensions}
-        return pa.table({**columns, metric: images})
 
 
 class Cube:
@@ -143,28 +83,56 @@ class Cube:
         threads: int = 1,
         compiled: bool = True,
     ) -> None:
-        self._means = Means(_checked_threads(threads), compiled)
-        bound, dictionaries, layout = load_facts(schema, _table(schema, facts), tuple(cluster))
-        source = MemorySource(layout, dictionaries, means=self._means)
-        catalog = Catalog(
-            bound,
-            (declare_facts(bound, statistics_of(layout, refreshed)),),
-            layout.span,
-            {name: members.cardinality for name, members in dictionaries.members.items()},
-            strict,
-            caps or Caps(),
-            shares={
-                name: shares_of(members, layout.codes_of(name), layout.rows)
-                for name, members in dictionaries.members.items()
-            },
-        )
-        self._lock = Lock()
-        self._snapshot = Snapshot(catalog, {FACTS: source}, dictionaries)
+        means = Means(_checked_threads(threads), compiled)
+        table = _table(schema, facts)
+        catalog = Catalog(schema, (), strict=strict, caps=caps or Caps())
+        self._snapshot = loaded(catalog, table, refreshed, tuple(cluster), means)
+        self._lock = RLock()
+        self._home: Home | None = None
+
+    @classmethod
+    def open(cls, path: str | Path, *, caps: Caps | None = None, threads: int = 1, compiled: bool = True) -> Cube:
+        """The cube that is stored in a folder, as it was published last; nothing else is needed. Rows are read when
+        they are first asked for. `caps` take the place of those that it was declared with.
+
+        Any number of processes may have it open, and see each a version that is whole; see `catch_up`. Raises
+        StorageError where there is no cube, or one that is damaged or of another format.
+        """
+        cube = cls.__new__(cls)
+        cube._home = Home(Path(path))
+        cube._snapshot = cube._home.open(caps, Means(_checked_threads(threads), compiled))
+        cube._lock = RLock()
+        return cube
+
+    def save(self, path: str | Path) -> None:
+        """Stores the cube in a folder, which is new or empty, and lives there from then on: whatever changes is
+        published there before it is asked, and rows are read from there.
+
+        Raises StorageError where the folder holds something else, and OSError; then the cube is as it was.
+        """
+        with self._lock:
+            home = Home(Path(path))
+            self._snapshot = home.first(self._snapshot)
+            self._home = home
+
+    def catch_up(self) -> bool:
+        """Takes the version that was published last in the folder of the cube, by whichever process, if that is a newer
+        one. Answers that are being worked out are not disturbed. Raises StorageError."""
+        with self._lock:
+            newer = None if self._home is None else self._home.newer(self._snapshot)
+            if newer is not None:
+                self._snapshot = newer
+            return newer is not None
 
     @property
     def snapshot(self) -> Snapshot:
         """The present version, which stays as it is whatever happens to the cube."""
         return self._snapshot
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the cube is stored; None where it is in memory alone."""
+        return None if self._home is None else self._home.path
 
     @property
     def schema(self) -> Schema:
@@ -183,7 +151,7 @@ class Cube:
         A text names the dimensions: `"year/month/repository"`. Raises SchemaError for names that do not exist, and
         for a projection that is declared already.
         """
-        declared = tuple(self._declaration(one) for one in projections)
+        declared = tuple(declaration_of(self.schema, one) for one in projections)
         with self._lock:
             present = [one.name for one in self.projections]
             problems = [
@@ -193,53 +161,8 @@ class Cube:
             ]
             if problems:
                 raise SchemaError(problems)
-            self._publish((*self.projections[:-1], *declared, self.projections[-1]), {})
+            self._next(lambda old, _: (declaring(old, declared), None))
         return declared
-
-    def _declaration(self, projection: str | Projection) -> Projection:
-        """A declaration of this cube's schema; what was measured elsewhere is not believed."""
-        if isinstance(projection, str):
-            return declare_projection(self.schema, projection)
-        place, found = f"projections.{projection.name}", None
-        if projection.is_facts:
-            found = "is the facts, which are not built"
-        elif not set(projection.dimensions) <= {dimension.name for dimension in self.schema.dimensions}:
-            found = "names dimensions that this cube has not"
-        elif projection.level is not None and self.schema.time is None:
-            found = "has time, which this cube has not"
-        elif projection.closure != self.schema.closure(projection.dimensions):
-            found = "was declared for other hierarchies"
-        elif projection.multivalued != self.schema.multivalued.intersection(projection.dimensions):
-            found = "was declared for other multi-valued dimensions"
-        elif not self.schema.metrics.keys() >= set(projection.metrics):
-            found = "stores metrics that this cube has not"
-        elif stored_of(self.schema, projection.metrics) != (
-            projection.partials,
-            projection.mergeable,
-            projection.merging,
-        ):
-            found = "was declared for other metrics, though of the same names"
-        elif not {one.dimension for one in projection.filters} <= {
-            dimension.name for dimension in self.schema.dimensions
-        }:
-            found = "filters dimensions that this cube has not"
-        if found is not None:
-            raise SchemaError([Problem(place, found, "declare_projection(cube.schema, …)")])
-        if problems := tuple(self._unreadable(projection)):
-            raise SchemaError(problems)
-        filters = tuple(settle_filter(one, self.schema) for one in projection.filters)
-        # The very zone of the cube, where it is that: the planner asks often, and sees it at a glance.
-        zone = self.schema.zone if projection.zone == self.schema.zone else projection.zone
-        return replace(projection, zone=zone, filters=filters, statistics=None)
-
-    def _unreadable(self, projection: Projection) -> Iterator[Problem]:
-        """Members that a declaration names and the facts' kind of a dimension cannot read."""
-        for one in projection.filters:
-            if unreadable := unreadable_members(one, self.schema):
-                kind = self.schema.dimension(one.dimension).kind
-                place = f"projections.{projection.name}.{'where_not' if one.exclude else 'where'}"
-                found = f"{quote(unreadable[0])} is no member of {one.dimension}, whose kind is {kind}"
-                yield Problem(place, found, f"a text that reads as {kind}")
 
     def _declare_missing(self, wanted: Iterable[Projection]) -> None:
         """Declares what is not yet. What has the name of another projection is refused."""
@@ -253,7 +176,7 @@ class Cube:
                 if one.name not in present:
                     missing[one.name] = one
             if missing:
-                self._publish((*self.projections[:-1], *missing.values(), self.projections[-1]), {})
+                self._next(lambda old, _: (declaring(old, missing.values()), None))
 
     def materialize(
         self,
@@ -261,29 +184,94 @@ class Cube:
         now: datetime | None = None,
         progress: Callable[[Progress], None] | None = None,
         cancel: Event | None = None,
-        folder: Path | None = None,
         threads: int | None = None,
     ) -> None:
         """Builds projections: those that are named, and without names all that are declared and not built.
 
         Each is made from the smallest that is built and fine enough, so finer ones are built first. `now` becomes
         their refresh time (that of what they are made from where it is not given). Each is there for queries as soon
-        as it is built. With a `folder` each goes to a file there as it is made, and is asked where it lies; the file is
-        to stay as it is while the cube is in use. Without, it is in memory. `threads` is how many share the work, as
-        many as the cube has unless said. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits,
-        OSError where a file cannot be written, and Cancelled; what was built before then stays.
+        as it is built, and published where the cube is stored. `threads` is how many share the work, as many as the
+        cube has unless said. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits, OSError where
+        a file cannot be written, and Cancelled; what was built before then stays.
         """
-        shared = self._means.threads if threads is None else _checked_threads(threads)
-        wanted = [self._declaration(one) for one in projections]
+        if threads is not None:
+            _checked_threads(threads)
+        wanted = [declaration_of(self.schema, one) for one in projections]
         self._declare_missing(wanted)
         names = {one.name for one in wanted}
         waiting = build_order(
             [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
         )
         for done, projection in enumerate(waiting, 1):
-            built, source = self._build(projection, now, cancel, folder, shared)
+            with self._lock:
+                source = self._next(partial(built, projection, now, cancel, threads))
             if progress is not None:
-                progress(Progress(built, done, len(waiting), source))
+                made = next(one for one in self.projections if one.name == projection.name)
+                progress(Progress(made, done, len(waiting), source))
+
+    def append(
+        self,
+        facts: pa.Table | ArrowStream,
+        *,
+        now: datetime | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> Revised:
+        """Takes more facts in. Whatever their time, only the partitions (days; of few facts months or years) that they
+        fall into are made anew, of the facts and of each projection.
+
+        All of it is there for queries at once, as of `now`. Raises SchemaError, naming rows, for facts that do not fit
+        those that there are, MetricOverflow, and Cancelled; then nothing has changed.
+        """
+        table = _table(self.schema, facts)
+        return self._change(lambda snapshot: appended(snapshot, table), now, progress, cancel)
+
+    def replace(
+        self,
+        facts: pa.Table | ArrowStream,
+        start: str | date | Moment,
+        end: str | date | Moment,
+        *,
+        now: datetime | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> Revised:
+        """Puts facts in the place of all that there are from `start` to before `end`, where they must lie. See
+        `append`."""
+        table, zone = _table(self.schema, facts), self.schema.zone
+        interval = Interval(*(_instant(name, one, zone) for name, one in (("start", start), ("end", end))))
+        check_interval(interval.start, interval.end, self.schema)
+        return self._change(lambda snapshot: replaced(snapshot, table, interval), now, progress, cancel)
+
+    def delete(
+        self,
+        where: Mapping[str, Values] | None = None,
+        where_not: Mapping[str, Values] | None = None,
+        *,
+        now: datetime | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> Revised:
+        """Deletes the facts that pass all of these conditions: on dimensions as those of a query, and on columns whose
+        different values are counted (`where={"account": "x"}`). Members and values that no fact has any more are
+        forgotten.
+
+        Raises QueryError for conditions that cannot be held against facts; else see `append`.
+        """
+        said, said_not = where or {}, where_not or {}
+        return self._change(lambda snapshot: deleted(snapshot, said, said_not), now, progress, cancel)
+
+    def retain(
+        self,
+        since: str | date | Moment,
+        *,
+        now: datetime | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> Revised:
+        """Deletes the facts before `since`. See `append`."""
+        instant = _instant("since", since, self.schema.zone)
+        return self._change(lambda snapshot: retained(snapshot, instant), now, progress, cancel)
 
     def answer(self, query: Query, principal: Principal = EVERYONE, *, cancel: Event | None = None) -> Result:
         """Answers a query from the cheapest projection that is right, or from the facts.
@@ -341,45 +329,36 @@ class Cube:
             queries = path_queries(catalog, forest, whole=whole)
 
         def measure(declared: Sequence[Projection]) -> Sequence[Statistics]:
-            return estimate_sizes(declared, facts.layout, facts.dictionaries, cancel=cancel)
+            return estimate_sizes(declared, facts.whole.layout, facts.dictionaries, cancel=cancel)
 
         return advise(catalog, demands_of(queries, catalog), budget, measure, afresh=afresh)
 
-    def _build(
-        self, projection: Projection, now: datetime | None, cancel: Event | None, folder: Path | None, threads: int
-    ) -> tuple[Projection, Projection]:
-        """Builds a projection; gives it, and what it was made from."""
-        snapshot = self._snapshot
-        source = source_of(projection, snapshot.catalog.projections, snapshot.catalog.span)
-        refreshed = now
-        if refreshed is None and (statistics := source.statistics) is not None:
-            refreshed = statistics.refreshed
-        finer = snapshot.sources[source.name]
-        with closing(roll_up(projection, self.schema, finer, cancel, threads)) as stretches:
-            if folder is None:
-                layout = joined(stretches)
-            else:
-                members, zone = snapshot.dictionaries.members, self.schema.zone
-                path = write_layout(folder, projection, stretches, members, threads)
-                layout = map_layout(path, projection, members, zone, check=False)
-                release(finer.layout)
-        built = replace(projection, statistics=self._alike(statistics_of(layout, refreshed)))
-        own = MemorySource(layout, snapshot.dictionaries, built.filters, self._means)
+    def _change(
+        self,
+        read: Callable[[Snapshot], Wanted],
+        now: datetime | None,
+        progress: Callable[[Progress], None] | None,
+        cancel: Event | None,
+    ) -> Revised:
+        """Makes a change of the facts, and of all that is built of them, and publishes it as one."""
+        return self._next(lambda old, shelf: revised(old, read(old), now, progress, cancel, shelf))
+
+    def _next(self, make: Callable[[Snapshot, Shelf], tuple[Snapshot, Made]]) -> Made:
+        """Puts the next version in the place of the present one, once it is published where the cube is stored."""
         with self._lock:
-            replaced = tuple(built if one.name == built.name else one for one in self.projections)
-            self._publish(replaced, {built.name: own})
-        return built, source
+            if self._home is None:
+                self._snapshot, done = make(self._snapshot, MEMORY)
+            else:
+                self._snapshot, done = self._home.next(self._snapshot, make)
+            return done
 
-    def _alike(self, statistics: Statistics) -> Statistics:
-        """The same, with the very partitions of a projection that has equal ones: the planner sees at a glance that
-        both are alike."""
-        others = [one.statistics.starts for one in self.projections if one.statistics is not None]
-        return replace(statistics, starts=next((one for one in others if one == statistics.starts), statistics.starts))
 
-    def _publish(self, projections: Iterable[Projection], sources: Mapping[str, MemorySource]) -> None:
-        old = self._snapshot
-        catalog = replace(old.catalog, projections=tuple(projections), version=old.catalog.version + 1)
-        self._snapshot = Snapshot(catalog, {**old.sources, **sources}, old.dictionaries)
+def _instant(name: str, said: str | date | Moment, zone: Zone) -> int:
+    """An instant as somebody gave it. Raises QueryError for what is none."""
+    try:
+        return Moment.of(said).instant(zone)
+    except ValueError as error:
+        raise QueryError(f"{name} {quote(str(said))} is {error}") from None
 
 
 def _checked_threads(threads: int) -> int:

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
 
-from wolap.cube import Cube, Snapshot
+from wolap.cube import Cube
 from wolap.engine.verdict import TOLERANCE, Difference, Verdict
 from wolap.errors import QueryError
 from wolap.model.interval import Moment
 from wolap.model.principal import EVERYONE, Principal
 from wolap.model.query import Filter, Query
+from wolap.snapshot import Snapshot
 
 __all__ = ["TOLERANCE", "Difference", "Verdict", "random_queries", "verify"]
 

@@ -110,7 +110,7 @@ class Wolap:
         for part, (dimensions, accounts) in PARTS.items():
             began = perf_counter()
             cube = Cube(schema(dimensions, accounts), facts, **self.arguments)
-            layout = cube.snapshot.sources["facts"].layout
+            layout = cube.snapshot.sources["facts"].whole.layout
             numbers = {id(one): one.bytes for one in layout.columns.values() if one.members is None}
             spent, held = perf_counter() - began, (layout.bytes - sum(numbers.values())) / self.rows
             found[part] = (spent - seconds, held - size)

@@ -171,7 +171,7 @@ def test_a_tenant_is_served_by_the_projection_of_its_own() -> None:
 def test_no_bucket_is_kept_of_which_nothing_is() -> None:
     cube = cube_of(("day", {"name": "some", "where": {"country": "se", "code": 0}}))
     kept = {row["at"].date() for row in FACTS_TABLE.to_pylist() if row["country"] == "se" and row["code"] == 0}
-    layout = cube.snapshot.sources["some"].layout
+    layout = cube.snapshot.sources["some"].whole.layout
     assert layout.time is not None
     assert (len(layout.time.instants), layout.rows) == (len(kept), len(kept))
 
@@ -241,7 +241,7 @@ def test_a_part_is_built_from_a_larger_part_and_never_the_other_way(monkeypatch:
         ("codes", lambda row: row["country"] == "se"),
         ("unknown", lambda row: row["country"] in (None, "se")),
     ):
-        layout = cube.snapshot.sources[name].layout
+        layout = cube.snapshot.sources[name].whole.layout
         [right] = expected(keep)
         assert {name: int(layout.columns[cube.schema.partials(name)[0]].values.sum()) for name in right} == right
 

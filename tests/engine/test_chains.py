@@ -42,7 +42,7 @@ def cube() -> Cube:
 
 
 def source_of(cube: Cube, name: str) -> MemorySource:
-    return cube.snapshot.sources[name]
+    return cube.snapshot.sources[name].whole
 
 
 @pytest.mark.parametrize(

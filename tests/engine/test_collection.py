@@ -176,5 +176,5 @@ def test_a_count_has_64_bits_whichever_way_it_was_made(limit: int, monkeypatch: 
     facts = pa.table({"day": ["a", "a", "b"], "user": ["x", "y", "x"]})
     made = Cube(Schema("c", [Dimension("day")], {"users": distinct("user")}, [Tree.parse("day")]), facts)
     made.materialize("day")
-    stored = made.snapshot.sources["day"].layout.columns
+    stored = made.snapshot.sources["day"].whole.layout.columns
     assert [(column.values.tolist(), column.values.dtype) for column in stored.values()] == [([2, 1], np.int64)]

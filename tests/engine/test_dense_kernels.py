@@ -213,6 +213,62 @@ def test_numbers_above_zero_tell_which_keys_occur() -> None:
     assert [term.kind for term in Terms.of([(Partial("sum", "a"), zero)], 2).each] == ["whole", "rows"]
 
 
+@pytest.mark.parametrize("kernel", KINDS)
+def test_words_are_emptied_before_they_are_full(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sums that share a word for a thousand rows, and would not for all."""
+    rows, bound = 1 << 14, 1 << 19
+    monkeypatch.setattr(words, "_ROWS_BETWEEN", 0)
+    monkeypatch.setattr(words, "_ROWS_PER_KEY", 0)
+    monkeypatch.setattr(kernels, "BLOCK", 1024)
+    monkeypatch.setattr(kernels, "COMPILED_BLOCK", 1024)
+    random = np.random.default_rng(5)
+    columns = [random.integers(low, bound, rows, endpoint=True).astype(np.int32) for low in (-bound, bound - 1)]
+    wanted = [
+        (Partial("sum", name), Column(values, None, pa.int64(), int(values.min()), int(values.max())))
+        for name, values in zip("ab", columns, strict=True)
+    ]
+    shared, most = words.share_words(Terms.of(wanted, rows).each, 7, rows, 1024)
+    assert (len(shared), most) == (1, 1024)
+    codes = random.integers(0, 7, rows).astype(np.uint8)
+    codes[codes == 3] = 4
+    found = KERNEL[kernel](Scan(0, rows, pack([CodeDigit(codes, 7)], 0, rows)), wanted)
+    assert found.keys.tolist() == [0, 1, 2, 4, 5, 6]
+    for one, values in zip(found.series, columns, strict=True):
+        assert one.values.tolist() == [int(values[codes == key].sum()) for key in found.keys.tolist()]
+
+
+@pytest.mark.parametrize("kernel", KINDS)
+def test_floats_tell_which_keys_occur(kernel: str) -> None:
+    """Zeros, numbers that are nothing together, and numbers that are lost in others."""
+    values = np.array([0.0, 0.0, 5.0, -5.0, 1e300, -1e300, 1e-300, -0.5, 0.5, np.nan])
+    codes = np.array([0, 0, 2, 2, 3, 3, 3, 5, 5, 6], np.uint8)
+    column = Column(values, None, pa.float64())
+    wanted = [(Partial("sum", "u"), column)]
+    assert [term.kind for term in Terms.of(wanted, 10).each] == ["float"]
+    found = KERNEL[kernel](Scan(0, 10, pack([CodeDigit(codes, 8)], 0, 10)), wanted)
+    assert found.keys.tolist() == [0, 2, 3, 5, 6]
+    sums = found.series[0].values
+    assert sums[:4].tolist() == [0.0, 0.0, 1e-300, 0.0]
+    assert np.isnan(sums[4])
+    assert not np.signbit(sums).any()
+
+
+def test_no_float_that_is_read_is_a_zero_with_a_sign() -> None:
+    """What tells the keys that occur rests on it: no float that is read is -0.0."""
+    cube = Cube(Schema("c", [Dimension("k")], {"u": total("u")}, [Tree.parse("k")]),
+                pa.table({"k": ["a", "b", "b"], "u": [-0.0, -0.0, -0.0]}))  # fmt: skip
+    assert cube.answer(Query("k")).to_pylist() == [{"k": "a", "u": 0.0}, {"k": "b", "u": 0.0}]
+    (column,) = [one for one in cube.snapshot.sources["facts"].layout.columns.values() if one.is_float]
+    assert column.values is not None
+    assert not np.signbit(column.values).any()
+
+
+def test_products_do_not_tell_which_keys_occur() -> None:
+    """They may be -0.0."""
+    column = Column(np.array([-0.0]), None, pa.float64())
+    assert [term.kind for term in Terms.of([(Partial("products", "u"), column)], 1).each] == ["float", "rows"]
+
+
 @pytest.mark.parametrize("length", [0, 1, 100, 1 << 14, (1 << 18) + 3])
 def test_places_in_a_mask(length: int) -> None:
     mask = np.random.default_rng(length).random(length) < 0.1

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from itertools import permutations
 from threading import Event, Thread
 
 import numpy as np
@@ -131,9 +132,9 @@ def test_versions_share_no_number() -> None:
     after = second.run(second.plan(query))
     assert [piece.projection for piece in after.plan.pieces] == ["year/month/day/city"]
     assert after.table.equals(before.table)
-    old = second.sources["year/month/day/city"]
+    old = second.sources["year/month/day/city"].whole
     cube.materialize("year/month/day/city")
-    new = cube.snapshot.sources["year/month/day/city"]
+    new = cube.snapshot.sources["year/month/day/city"].whole
     assert new is not old
     assert new.groupings is not old.groupings
     assert cube.answer(query).table.equals(before.table)
@@ -172,7 +173,7 @@ def test_intervals_that_cut_groups_leave_what_is_in_them() -> None:
 
 def test_what_is_kept_is_bounded_and_goes_with_its_layout() -> None:
     cube = cube_of()
-    source = cube.snapshot.sources["facts"]
+    source = cube.snapshot.sources["facts"].whole
     for path in (
         "",
         "year",
@@ -190,13 +191,47 @@ def test_what_is_kept_is_bounded_and_goes_with_its_layout() -> None:
             cube.answer(Query(path, metrics=metrics))
     kept = source.groupings._kept
     assert len(kept) == MOST_KEPT
-    assert sum(len(one.copies) for one in kept.values()) <= len(source.layout.columns)
+    numbers = sum(len(values) for one in kept.values() for values in one.sums.values())
+    assert 0 < numbers <= source.layout.rows * len(source.layout.columns)
     cube.answer(Query("city", metrics=("sum",)))
     places = weakref.ref(kept["city",].places)
     assert places() is not None
     del cube, source, kept
     gc.collect()
     assert places() is None
+
+
+def test_no_more_numbers_are_kept_than_the_layout_has() -> None:
+    """Groups of the finest grains are nearly as many as rows, so that the sums of several of them are not all kept."""
+    cube = cube_of()
+    source = cube.snapshot.sources["facts"]
+    most, was_full = source.layout.rows * len(source.layout.columns), False
+    for names in permutations(("year", "month", "day", "city", "kind")):
+        cube.answer(Query(names, metrics=("sum", "least", "most", "weight", "lightest", "facts")))
+        numbers = [sum(map(len, one.sums.values())) for one in source.groupings._kept.values()]
+        assert 0 < sum(numbers) <= most
+        was_full = was_full or numbers.count(0) > 0
+    assert was_full
+
+
+def test_intervals_of_whole_groups_are_those_of_their_rows() -> None:
+    """From what is kept of all rows, whichever of two groupings was asked before."""
+    cube = cube_of()
+    for path, order in (("year/month/day", False), ("year/month/day/kind", True), ("kind/year/month/day", True)):
+        cube.answer(Query(path, metrics=("sum", "facts")))
+        for start, end in (
+            ("2024-01-25", "2024-02-03"),
+            ("2024-02", None),
+            (None, "2024-01-21"),
+            ("2024-02", "2024-03"),
+        ):
+            query = Query(path, metrics=("sum", "facts", "weight"), start=start, end=end)
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(grouping, "MOST_ROWS", 0)
+                expected = cube_of().answer(query)
+            assert cube.answer(query).table.equals(expected.table)
+        (kept,) = [one for key, one in cube.snapshot.sources["facts"].groupings._kept.items() if "/".join(key) == path]
+        assert (kept.order is not None) is order
 
 
 def test_arrays_that_are_shared_cannot_be_written() -> None:

@@ -234,7 +234,7 @@ def test_a_balance_that_does_not_fit_is_refused() -> None:
 
 def test_a_joint_partial_is_stored_with_what_it_goes_with() -> None:
     cube = cube_of({"x": [1, 2]}, v=variance("x"), close=last("x"), rows=count(), sum=total("x"))
-    held = cube.snapshot.sources["city"].layout.columns
+    held = cube.snapshot.sources["city"].whole.layout.columns
     assert sorted(map(str, held)) == ["closing x", "count", "count x", "latest x", "squares x", "sum x"]
     assert {partial.function for partial in held} & set(JOINT) == {"closing", "squares"}
 

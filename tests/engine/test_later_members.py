@@ -34,7 +34,8 @@ from wolap.engine.encoding import encode
 from wolap.engine.histogram import buckets_of, of_one_coding
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.load import load_facts
-from wolap.engine.members import Members, shares_of
+from wolap.engine.members import Members
+from wolap.engine.shares import shares_of
 from wolap.model.aggregate import Partial
 
 AT = datetime(2024, 7, 20, 10)  # noqa: DTZ001
@@ -136,7 +137,7 @@ def test_what_is_forgotten_is_found_by_nobody() -> None:
     assert codes == [5, 4]
     assert again.listed == ["0", "a", "b", "secret", "N/A"]
     assert again.live == 5
-    shares = shares_of(again, np.array([0, 3, 3, 5], np.uint8), 4)
+    shares = shares_of(again, np.array([1, 0, 0, 2, 0, 1]), 4)
     assert shares.members == {None: 0.5, "a": 0.25, "secret": 0.25, "b": 0, "0": 0}
 
 

@@ -376,7 +376,7 @@ def test_sizes_for_advice_are_those_of_pairs() -> None:
     cube = Cube(declared(), facts())
     grains = ("tag", "tag/city", "city", "year/month/day/tag")
     wanted = [declare_projection(cube.schema, grain) for grain in grains]
-    source = cube.snapshot.sources["facts"]
+    source = cube.snapshot.sources["facts"].whole
     rows = [one.rows for one in estimate_sizes(wanted, source.layout, source.dictionaries)]
     cube.materialize(*wanted)
     assert rows == [one.statistics.rows for one in cube.projections[:-1] if one.statistics is not None]

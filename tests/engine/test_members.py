@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from strategies import ALPHABETS, is_missing
 
 from wolap import Dimension, SchemaError
+from wolap.engine import members as members_module
 from wolap.engine.encoding import encode
 from wolap.engine.members import Members
 
@@ -191,3 +192,22 @@ def test_a_label_is_no_other_spelling_of_a_member(column: pa.Array, label: str) 
         with pytest.raises(SchemaError, match=f"label '{label}' of null is also a spelling of"):
             read(column, null=label)
     assert read(pa.array([8, None]), null="7")[0].texts == ["8", "7"]
+
+
+def test_texts_are_decoded_as_a_dictionary_of_all_members() -> None:
+    members, codes = read(pa.array(["b", None, "a", "c"]))
+    found = members.decode(codes[[0, 1, 0]])
+    assert found.type == pa.dictionary(pa.int32(), pa.large_string())
+    assert found.to_pylist() == ["b", None, "b"]
+    assert found.dictionary.to_pylist() == ["a", "b", "c"]
+    assert members.decode(codes[:0]).to_pylist() == []
+
+
+def test_of_very_many_members_a_dictionary_has_those_that_occur(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members_module, "_WHOLE_DICTIONARY", 3)
+    members, codes = read(pa.array(["e", "d", None, "c", "b", "a"]))
+    found = members.decode(codes[[0, 2, 3, 0]])
+    assert found.to_pylist() == ["e", None, "c", "e"]
+    assert found.dictionary.to_pylist() == ["c", "e"]
+    assert members.decode(codes[[2]]).to_pylist() == [None]
+    assert members.decode(codes).dictionary.equals(members.values)

@@ -40,9 +40,9 @@ from wolap import (
     variance,
     weighted_mean,
 )
-from wolap.cube import Snapshot
 from wolap.model.interval import Moment
 from wolap.planner.choose import every_plan
+from wolap.snapshot import Snapshot
 
 ROWS = 1_300_000
 DAYS = 60

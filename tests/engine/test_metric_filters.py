@@ -81,7 +81,7 @@ def test_groups_without_a_fact_that_counts_are_there() -> None:
 def test_a_stored_number_is_known_by_its_filter() -> None:
     cube = Cube(schema(rows=count(), failed=count(where={"event": "failed"}), rate=ratio("failed", "rows")), FACTS)
     cube.materialize("year/month", "year")
-    held = cube.snapshot.sources["year"].layout.columns
+    held = cube.snapshot.sources["year"].whole.layout.columns
     assert sorted(map(str, held)) == ["count", "count where event in (failed)"]
     assert cube.answer(Query("year", metrics="rate")).to_pylist() == [{"year": 2024, "rate": 0.4}]
 

@@ -146,7 +146,7 @@ def test_days_of_one_clock_are_made_of_hours_of_another_where_they_can(
     cube = Cube(schema("UTC"), BOTH)
     cube.materialize(declared(cube, "day", zone, "days"), declared(cube, "hour", "UTC", "hours"))
     assert made_from == {"hours": FACTS, "days": source}
-    days = cube.snapshot.sources["days"].layout
+    days = cube.snapshot.sources["days"].whole.layout
     local = BOTH.group_by(pl.col("at").dt.convert_time_zone(zone).dt.date()).agg(pl.len(), pl.col("amount").sum())
     expected = local.sort("at")
     [counts] = [column.values.tolist() for partial, column in days.columns.items() if str(partial) == "count"]

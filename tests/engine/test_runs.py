@@ -64,7 +64,7 @@ def test_estimates_count_rows_by_the_partitions_that_the_built_have(
 ) -> None:
     monkeypatch.setattr(layout, "_MOST_PARTITIONS", 50)
     cube = Cube(SCHEMA, facts(20_000, 20), cluster=cluster)
-    held = cube.snapshot.sources[FACTS]
+    held = cube.snapshot.sources[FACTS].whole
     [estimated] = estimate_sizes([declare_projection(cube.schema, grain)], held.layout, held.dictionaries)
     cube.materialize(grain)
     built = cube.projections[0].statistics

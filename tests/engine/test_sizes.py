@@ -77,7 +77,7 @@ def facts(rows: int, days: int, seed: int = 1, nulls: bool = True) -> pa.Table:
 
 
 def estimated(cube: Cube, projections: list[Projection], **options: object) -> tuple[Statistics, ...]:
-    source = cube.snapshot.sources[FACTS]
+    source = cube.snapshot.sources[FACTS].whole
     return estimate_sizes(projections, source.layout, source.dictionaries, **options)
 
 
@@ -169,7 +169,7 @@ def test_a_cube_without_time_or_facts() -> None:
     timeless = Schema("t", [Dimension("kind")], {"sales": count()}, [Tree.parse("kind")])
     for rows, expected in ((0, 0), (5, 2)):
         cube = Cube(timeless, pa.table({"kind": pa.array([f"k{number % 2}" for number in range(rows)], pa.string())}))
-        source = cube.snapshot.sources[FACTS]
+        source = cube.snapshot.sources[FACTS].whole
         (found,) = estimate_sizes([declare_projection(timeless, "kind")], source.layout, source.dictionaries)
         assert found.rows == expected
 

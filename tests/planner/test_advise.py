@@ -338,7 +338,7 @@ def test_no_random_choice_of_the_same_size_is_better(published, budget):
     workload = demands_of(path_queries(catalog, published.schema.forest("programmer")), catalog)
 
     def measure(projections):
-        source = published.snapshot.sources["facts"]
+        source = published.snapshot.sources["facts"].whole
         return estimate_sizes(projections, source.layout, source.dictionaries)
 
     search = Search.of(catalog, workload, measure, afresh=True)

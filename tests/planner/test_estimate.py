@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from wolap import Cube, Dimension, Query, Schema, Time, Tree, count
 from wolap.engine import grouping, kernels
-from wolap.engine.members import shares_of
+from wolap.engine.shares import shares_of
 from wolap.planner import cost
 from wolap.planner.choose import every_plan
 from wolap.planner.estimate import estimate
@@ -33,10 +33,10 @@ def cube_of(**columns) -> Cube:
 def test_shares_are_those_of_the_facts(values, told):
     cube = cube_of(city=pl.Series(values, dtype=pl.String))
     members = cube.snapshot.dictionaries.members["city"]
-    codes = cube.snapshot.sources["facts"].layout.codes["city"]
+    counts = cube.snapshot.dictionaries.counts["city"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wolap.engine.members._SHARES_TOLD", told)
-        shares = shares_of(members, codes, len(codes))
+        patch.setattr("wolap.engine.shares._SHARES_TOLD", told)
+        shares = shares_of(members, counts, len(values))
     counted = Counter(values)
     frequent = counted.most_common()
     assert sorted(shares.members.values(), reverse=True) == [many / len(values) for _, many in frequent[:told]]

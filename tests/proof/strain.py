@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from random import Random
 from types import ModuleType
 
+from wolap import home
 from wolap.engine import (
     collection,
     dimensions,
     distinct,
     explode,
+    gather,
     grouping,
     groups,
     joint,
@@ -26,6 +28,7 @@ from wolap.engine import (
     materialize,
     moments,
     parts,
+    revise,
     scan,
     source,
     statistics,
@@ -35,7 +38,7 @@ from wolap.engine import (
     zones,
 )
 from wolap.planner import cost
-from wolap.storage import layout_file
+from wolap.storage import segment
 
 __all__ = ["strained"]
 
@@ -63,7 +66,7 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((groups,), "_RANKS_MOST", (0,)),
     ((groups,), "_LONG_RUN", (1, 1 << 30)),
     ((materialize,), "_STRETCH", (1, 40)),
-    ((layout_file, load), "NARROW_ROWS", (0,)),
+    ((segment, load), "NARROW_ROWS", (0,)),
     ((collection,), "_TABLE_BYTES_MOST", (0,)),
     ((distinct,), "_MARKS_ALWAYS", (0,)),
     ((distinct,), "_MARKS_PER_ROW", (0,)),
@@ -85,6 +88,11 @@ LIMITS: tuple[tuple[tuple[ModuleType, ...], str, tuple[float, ...]], ...] = (
     ((time_index,), "_SHARED", (0, 1 << 20)),
     ((dimensions, source, statistics, zones), "WORTH_ROWS", (0, 0, 50)),
     ((moments,), "_PARTITION_ROWS", (0, 0, 10)),
+    ((revise,), "_MOST_SEGMENTS", (1, 3)),
+    ((revise,), "_LARGE", (1, 40)),
+    ((revise,), "_DEAD_SHARE", (1, 1000)),
+    ((gather,), "_BLOCK", (1, 50)),
+    ((home,), "_MOST", (1, 50)),
     ((zones,), "_MEAN_RUN", (0, 0, 2)),
     ((zones,), "_BLOCK", (20, 100)),
     ((layout,), "_MOST_PARTITIONS", (1, 20)),

@@ -17,7 +17,7 @@ from proof.run import run_worlds, tolerance, unlike
 from proof.strain import LIMITS, strained
 from proof.worlds import Trial, trial
 from wolap import Metric, approximate_distinct, distinct, mean, median, quantile, total
-from wolap.cube import Snapshot
+from wolap.snapshot import Snapshot
 
 
 def test_two_thousand_questions_without_a_difference() -> None:
@@ -55,14 +55,14 @@ def one_off(made: Trial) -> Trial:
     snapshot = made.snapshot
     sources = dict(snapshot.sources)
     for one in made.stored:
-        layout = sources[one.name].layout
+        layout = sources[one.name].whole.layout
         columns = dict(layout.columns)
         for partial, column in columns.items():
             if column.values is not None and len(column.values) and partial.function == "count":
                 values = np.array(column.values)
                 values[0] += 1
                 columns[partial] = replace(column, values=values)
-        sources[one.name] = replace(sources[one.name], layout=replace(layout, columns=columns))
+        sources[one.name] = replace(sources[one.name].whole, layout=replace(layout, columns=columns))
     made.cube._snapshot = Snapshot(snapshot.catalog, sources, snapshot.dictionaries)
     return replace(made)
 

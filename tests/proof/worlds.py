@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from strategies import ALPHABETS, CHANGES, METRICS, NUMBERS, TIMED, UNKNOWN, YEAR_ENDS, World, is_missing
 
+from proof.lives import begun, lived, reopened, store
 from wolap import (
     Cube,
     Dimension,
@@ -36,12 +35,12 @@ from wolap import (
     mean,
     total,
 )
-from wolap.cube import Snapshot
 from wolap.engine.columns import Column
 from wolap.model.filter import declared_filters
 from wolap.model.interval import Interval
 from wolap.model.level import LEVELS
 from wolap.model.projection import FACTS
+from wolap.snapshot import Snapshot
 
 __all__ = ["AGES", "Trial", "trial"]
 
@@ -123,8 +122,17 @@ def trial(random: Random) -> Trial:
     single = [dimension.name for dimension in dimensions if not dimension.multivalued]
     cluster = random.sample(single, random.randint(0, len(single))) if random.random() < 0.4 else ()
     threads = random.choice((1, 1, 3))
-    cube = Cube(schema, facts, strict=random.random() < 0.1, cluster=cluster, threads=threads)
+    first, batches = begun(random, facts)
+    cube = Cube(schema, first, strict=random.random() < 0.1, cluster=cluster, threads=threads)
+    moves = random.choice((0, 0, 0, 1, 2))
+    if moves == 1:
+        store(cube)
     _build(random, cube, alphabets, clocks)
+    if moves == 2:
+        store(cube)
+    facts = lived(random, cube, first, batches, alphabets)
+    if moves and random.random() < 0.5:
+        cube = reopened(cube, threads)
     _age(random, cube)
     if random.random() < 0.25:
         _forget(random, cube)
@@ -326,16 +334,13 @@ def _build(random: Random, cube: Cube, alphabets: dict[str, list[Any]], clocks: 
     chosen = [one for one in wanted if random.random() < 0.9]
     at_once = random.random() < 0.5
     for some in [chosen] if at_once else [[one] for one in chosen]:
-        # What is mapped stays when its file goes.
-        with TemporaryDirectory() as folder:
-            stored = Path(folder) if random.random() < 0.3 else None
-            threads = random.choice((1, 1, 2))
-            try:
-                if some:
-                    cube.materialize(*some, folder=stored, threads=threads)
-            except MetricOverflow:
-                # What does not fit is not stored, and so asked of the facts.
-                continue
+        threads = random.choice((1, 1, 2))
+        try:
+            if some:
+                cube.materialize(*some, threads=threads)
+        except MetricOverflow:
+            # What does not fit is not stored, and so asked of the facts.
+            continue
 
 
 def _age(random: Random, cube: Cube) -> None:
@@ -367,7 +372,7 @@ def _forget(random: Random, cube: Cube) -> None:
         ends = sorted(random.randrange(catalog.span.start, catalog.span.end + 1) for _ in range(2))
         start, end = (one.zone.floor(one.level, instant) for instant in ends)
         coverage = Interval(start, catalog.span.end if random.random() < 0.3 else end)
-        source = sources[one.name]
+        source = sources[one.name].whole
         sources[one.name] = replace(source, layout=_spoilt(source.layout, coverage))
         projections.append(replace(one, statistics=replace(one.statistics, coverage=coverage)))
     changed = replace(catalog, projections=tuple(projections), version=catalog.version + 1)

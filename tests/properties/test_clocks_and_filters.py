@@ -132,7 +132,7 @@ def test_what_is_built_from_another_is_what_the_facts_give(data: st.DataObject) 
     for projection in wanted:
         alone = Cube(world.schema, world.facts)
         alone.materialize(projection)
-        one, other = (cube.snapshot.sources[projection.name].layout for cube in (alone, together))
+        one, other = (cube.snapshot.sources[projection.name].whole.layout for cube in (alone, together))
         assert one.rows == other.rows
         assert (one.time is None) == (other.time is None)
         if one.time is not None and other.time is not None:

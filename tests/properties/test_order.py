@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oracle import in_order
 from strategies import projections, queries, worlds
 
-from wolap import Cube, Dimension, Query, Schema, Tree, minimum
+from wolap import Cube, Dimension, Query, Schema, Tree, minimum, total
 from wolap.model.query import Order
 
 
@@ -33,6 +33,28 @@ def test_order_and_pages(data: st.DataObject) -> None:
     expected = in_order(records, order)
     assert found.to_pylist() == expected[offset : None if limit is None else offset + limit]
     assert found.total == len(records)
+
+
+@given(st.data())
+def test_the_first_of_many_are_those_of_all_in_order(data: st.DataObject) -> None:
+    """Many equals, nulls and floats that are no number; so few are shown that the others are not sorted."""
+    count = data.draw(st.integers(60, 200))
+    values = st.sampled_from([None, 0.0, 1.5, -2.5, float("nan"), float("inf"), -1e300])
+    table = pa.table(
+        {
+            "k": [f"k{number:03}" for number in range(count)],
+            "x": pa.array(data.draw(st.lists(values, min_size=count, max_size=count)), pa.float64()),
+            "n": pa.array(data.draw(st.lists(st.integers(-3, 3), min_size=count, max_size=count)), pa.int64()),
+        }
+    )
+    cube = Cube(Schema("c", [Dimension("k")], {"x": total("x"), "n": total("n")}, [Tree.parse("k")]), table)
+    names = data.draw(st.lists(st.sampled_from(["n", "x", "k"]), min_size=1, unique=True))
+    order = [Order(name, data.draw(st.booleans())) for name in names]
+    offset, limit = data.draw(st.integers(0, 4)), data.draw(st.integers(1, 6))
+    records = cube.answer(Query("k")).to_pylist()
+    found = cube.answer(Query("k", order=order, offset=offset, limit=limit))
+    assert found.to_pylist() == in_order(records, order)[offset : offset + limit]
+    assert found.total == count
 
 
 @given(st.data())

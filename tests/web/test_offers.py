@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from web_cubes import NOW, cube
 
 from wolap import Caps, Filter, Principal
-from wolap.language.reader import Location, Target, read_query
+from wolap.language.reader import Location, Target, default_interval, read_query
 from wolap.web import offers as web_offers
 from wolap.web.endpoint import Endpoint, Request
-from wolap.web.offers import Offers
+from wolap.web.offers import Offers, Verdicts
 
 CALLERS = (
     Principal(),
@@ -77,8 +77,8 @@ def test_verdicts_hold_their_caller_once():
     kept = can_follow_from(sales, lambda: Principal(filters=(Filter("city", members.values),)), range(3))
     ((caller, verdicts),) = kept.items()
     assert caller == (None, (members,), Caps())
-    assert len(verdicts) > len(sales.schema.forest(None).paths)
-    assert members.values not in [part for key in verdicts for part in key]
+    assert len(verdicts.does) > len(sales.schema.forest(None).paths)
+    assert members.values not in [part for key in verdicts.does for part in key]
 
 
 def test_no_more_verdicts_are_kept_than_some(monkeypatch):
@@ -88,7 +88,31 @@ def test_no_more_verdicts_are_kept_than_some(monkeypatch):
     for groups in range(1, 8):
         kept = can_follow_from(sales, lambda groups=groups: Principal(caps=Caps(groups=groups)), range(4))
         assert 1 <= len(kept) <= 3
-        assert all(1 <= len(verdicts) <= 5 for verdicts in kept.values())
+        assert all(1 <= len(verdicts.does) <= 5 for verdicts in kept.values())
+
+
+def test_of_a_second_only_the_first_request_works_out_intervals(monkeypatch):
+    """And of the next second the first again, whatever the caller before was told."""
+    sales = cube(caps=Caps(groups=10_000))
+    monkeypatch.setattr(
+        "wolap.web.offers.default_interval", lambda *given: found.append(given) or default_interval(*given)
+    )
+    found = []
+    paths = list(sales.schema.forest(None).paths)
+    for caller in (Principal(), Principal("staff")):
+        for milliseconds, times in ((0, 1), (999, 0), (1000, 1), (0, 1)):
+            found.clear()
+            offers = Offers(sales.snapshot, caller, NOW + timedelta(milliseconds=milliseconds))
+            assert all(offers.can_follow(path) for path in paths)
+            assert len(found) == times * len(paths)
+
+
+def test_what_one_caller_is_offered_is_none_of_another():
+    """In the same second, of the same version."""
+    sales = cube("year/month", caps=Caps(groups=10_000))
+    few, many = Principal(caps=Caps(groups=1)), Principal(caps=Caps(groups=9_999))
+    for caller, expected in ((many, True), (few, False), (many, True), (few, False)):
+        assert Offers(sales.snapshot, caller, NOW).can_follow(("country", "city")) is expected
 
 
 class Forgetful(dict):
@@ -98,7 +122,7 @@ class Forgetful(dict):
         """Keeps nothing."""
 
     def setdefault(self, key, default=None):
-        return Forgetful()
+        return Verdicts(Forgetful(), Forgetful())
 
 
 def test_what_others_take_away_is_answered_all_the_same():

@@ -29,6 +29,7 @@ import numpy as np
 
 from wolap.engine.columns import Column
 from wolap.engine.groups import Groups, Series
+from wolap.engine.histogram import of_one_coding
 from wolap.engine.kernels import BLOCK, LARGE_BLOCK
 from wolap.engine.parts import NARROW, Part, parts_of
 from wolap.engine.scan import Scan
@@ -89,9 +90,13 @@ def collect(scan: Scan, function: str, column: Column, groups: Groups) -> Series
 
 def regroup(function: str, parts: Sequence[tuple[np.ndarray, Series]], count: int) -> Series:
     """Collections of the groups of several sources as those of `count` groups; with each its place among them."""
-    given = [(places, series.items) for places, series in parts if series.items is not None]
-    like = given[0][1]
-    members = like.members or 0
+    columns = [series.items for _, series in parts if series.items is not None]
+    if columns[0].shown is not None:
+        columns = of_one_coding(columns)
+    given = [(places, column) for (places, _), column in zip(parts, columns, strict=True)]
+    # Items keep their numbers where later sources know of more.
+    members = max(column.members or 0 for _, column in given)
+    like = replace(given[0][1], members=members)
 
     def pairs(_: int, number: type[np.integer]) -> Iterator[Pairs]:
         for places, column in given:

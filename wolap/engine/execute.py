@@ -94,8 +94,8 @@ def _report(
     dimensions = [
         DimensionColumn(name, codes, dictionaries.members.get(name)) for name, codes in found.dimensions.items()
     ]
-    order = record_order(query, schema.levels, dimensions, metrics)
     end = found.rows if query.limit is None else min(query.offset + query.limit, found.rows)
+    order = record_order(query, schema.levels, dimensions, metrics, end)
     shown = slice(min(query.offset, end), end)
     selection = found.selection
     if order is not None or shown.stop - shown.start < found.rows:

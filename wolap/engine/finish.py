@@ -60,10 +60,11 @@ class _Finished:
     done: dict[str, MetricColumn] = field(default_factory=dict)
 
     def of(self, name: str) -> MetricColumn:
-        if name not in self.done:
+        found = self.done.get(name)
+        if found is None:
             metric = self.schema.metrics[name]
-            self.done[name] = FINISHES[AGGREGATES[metric.function].finish](self, name, metric)
-        return self.done[name]
+            found = self.done[name] = FINISHES[AGGREGATES[metric.function].finish](self, name, metric)
+        return found
 
     def same(self, name: str, metric: Metric) -> MetricColumn:
         return _plain(name, *self.merged[self.schema.partials(name)[0]])

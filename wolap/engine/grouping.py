@@ -4,32 +4,33 @@ Of a few thousand rows adding up takes some microseconds, and finding out which 
 key is built for each row, keys that occur are looked for, and taken apart into codes again. Of a layout that never
 changes all of that comes out the same each time. So it is kept, with the layout, for the sets of dimensions that were
 asked for last: the place of each row's group, and what the groups are. What a request says of interval, members and
-metrics has no part in it. Rows are read and numbers added up for each request.
+metrics has no part in it.
 
-An interval that leaves or takes each group whole needs no row looked at by itself: groups are reduced over a column
-whose rows are in the order of groups. That is the column as it lies where rows lie in that order, else a copy. Filters,
-and an interval that cuts groups, put each row to the value of its group, which took four times as long where it was
-measured (17 and 4 microseconds for ten thousand rows).
+An interval that leaves or takes each group whole needs no row looked at: what all rows of each group add up to is kept
+too, once a request has wanted it, as if the layout had been rolled up to that grain. An interval that cuts the first
+and the last of groups that lie one behind the other reduces the rows between. Filters, and an interval that cuts other
+groups, put each row to the value of its group, which took four times as long where it was measured (17 and 4
+microseconds for ten thousand rows).
 
     kept for each of MOST_KEPT sets    1 to 4 bytes a row, about 32 a group, texts of up to a thousand groups
-    kept for all of them together      copies of as many columns as the layout has
+    kept for all of them together      no more sums of groups than numbers in the layout
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from wolap.engine.columns import Column, Values, widened
 from wolap.engine.groups import MERGES, Places
-from wolap.engine.recent import keep
 from wolap.engine.terms import may_overflow
 from wolap.model.aggregate import JOINT, Partial
 from wolap.model.interval import Interval
+from wolap.model.recent import keep
 
 __all__ = ["MOST_GROUPS", "MOST_KEPT", "MOST_ROWS", "Grouping", "Groupings", "Selection", "Summand"]
 
@@ -37,14 +38,17 @@ __all__ = ["MOST_GROUPS", "MOST_KEPT", "MOST_ROWS", "Grouping", "Groupings", "Se
 MOST_ROWS = 1 << 16
 MOST_GROUPS = 1 << 14
 MOST_KEPT = 8
-# What a format makes of all groups is kept for as many as a report mostly shows, and for as many formats as there are.
-_MOST_TEXTS, _MOST_FORMS = 1000, 4
+# What a format makes of all groups is kept for as many as a report mostly shows, and for as many forms: a format of
+# which records begin with one metric or another.
+_MOST_TEXTS, _MOST_FORMS = 1000, 6
 # So many groups for each row make a table of groups the longer way.
 _FEW = 4
 # Keys that run up to so many are looked for in a table.
 _DENSE = 1 << 20
 
-Made = TypeVar("Made")
+
+# Groups by their places, in rising order: mostly those from one place to another.
+Some = np.ndarray | slice
 
 
 class Summand(NamedTuple):
@@ -90,8 +94,8 @@ class Grouping:
 
     `places` has the group of each row; `dimensions` the codes of each group (of time: its plain numbers). `first` and
     `last` are its first and its last row. `order` are the rows by group, of each in their own order; None where they
-    lie like that. In it `begins` tells where a group begins, and last where all end. `copies` are columns in that
-    order.
+    lie like that. In it `begins` tells where a group begins, and last where all end. `sums` have the value of each
+    group, of all of its rows, by the number of a column.
     """
 
     places: np.ndarray
@@ -100,8 +104,8 @@ class Grouping:
     last: np.ndarray
     order: np.ndarray | None
     begins: np.ndarray
-    copies: dict[int, Values] = field(default_factory=dict, repr=False)
-    _texts: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    sums: dict[int, Values] = field(default_factory=dict, repr=False)
+    _texts: dict[Hashable, list[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, keys: np.ndarray, size: int, codes_of: Callable[[np.ndarray], Mapping[str, np.ndarray]]) -> Grouping:
@@ -129,13 +133,27 @@ class Grouping:
         """How many groups there are."""
         return len(self.first)
 
-    def texts(self, form: Hashable, make: Callable[[Mapping[str, np.ndarray]], Made]) -> Made | None:
-        """What a form makes of the codes of all groups, once; None where they are too many to keep."""
-        found: Made | None = self._texts.get(form)
+    def between(self, start: int, stop: int) -> Some | None:
+        """The groups that have rows in a range; None where it cuts one of them."""
+        if self.order is None:
+            first, last = self.begins.searchsorted((start, stop)).tolist()
+            is_whole = self.begins[first] == start and self.begins[last] == stop
+            return slice(first, last) if is_whole else None
+        some = (self.first < stop) & (self.last >= start)
+        whole = (self.first >= start) & (self.last < stop)
+        if not np.array_equal(some, whole):
+            return None
+        present = np.flatnonzero(whole)
+        first, last = int(present[0]), int(present[-1]) + 1
+        return slice(first, last) if last - first == len(present) else present
+
+    def texts(self, form: Hashable, make: Callable[[Mapping[str, np.ndarray]], list[str]]) -> list[str] | None:
+        """A text of each group, as a form makes them of the codes of all, once; None where they are too many to
+        keep."""
+        found = self._texts.get(form)
         if found is None and self.size <= _MOST_TEXTS:
-            if len(self._texts) >= _MOST_FORMS:
-                self._texts.clear()
-            found = self._texts[form] = make(self.dimensions)
+            found = make(self.dimensions)
+            keep(self._texts, form, found, _MOST_FORMS)
         return found
 
 
@@ -144,12 +162,29 @@ class Selection:
     """Some groups of a grouping in some order; all as they are where `places` is None."""
 
     grouping: Grouping
-    places: np.ndarray | None
+    places: Some | None
 
-    def at(self, rows: np.ndarray | slice) -> Selection:
+    @property
+    def size(self) -> int:
+        """How many these are."""
+        places = self.places
+        if places is None:
+            return self.grouping.size
+        return places.stop - places.start if isinstance(places, slice) else len(places)
+
+    def at(self, rows: Some) -> Selection:
         """Some of these."""
-        places = np.arange(self.grouping.size) if self.places is None else self.places
+        places = self.places
+        if places is None or isinstance(places, slice):
+            places = np.arange(self.grouping.size)[places or slice(None)]
         return Selection(self.grouping, places[rows])
+
+    def texts(self, form: Hashable, make: Callable[[Mapping[str, np.ndarray]], list[str]]) -> list[str] | None:
+        """The texts of these groups, as `Grouping.texts` has those of all."""
+        whole, places = self.grouping.texts(form, make), self.places
+        if whole is None or places is None:
+            return whole
+        return whole[places] if isinstance(places, slice) else [whole[place] for place in places.tolist()]
 
 
 class Groupings:
@@ -194,48 +229,42 @@ class Groupings:
 
     def roll_up(
         self, grouping: Grouping, summands: Sequence[Summand], start: int, stop: int, chosen: np.ndarray | None
-    ) -> tuple[np.ndarray | None, list[np.ndarray]]:
+    ) -> tuple[Some | None, list[np.ndarray]]:
         """The groups that have rows in a range, or those of its rows that are chosen, None for all groups; and a value
         of each column for each of them. One row is in it at least."""
         if chosen is not None:
             few = len(chosen) * _FEW < grouping.size
             return (_picked if few else _scattered)(grouping, summands, start, stop, chosen)
         if start == 0 and stop == self._rows:
-            return None, self._of_groups(grouping, summands)
-        if grouping.order is None:
-            return _cut(grouping, summands, start, stop)
-        some = (grouping.first < stop) & (grouping.last >= start)
-        whole = (grouping.first >= start) & (grouping.last < stop)
-        if not np.array_equal(some, whole):
-            return _scattered(grouping, summands, start, stop, None)
-        present = np.flatnonzero(whole)
-        return present, [values[present] for values in self._of_groups(grouping, summands)]
+            return None, [self._sums(one, grouping).copy() for one in summands]
+        if (present := grouping.between(start, stop)) is not None:
+            return present, [self._sums(one, grouping)[present].copy() for one in summands]
+        return (_cut if grouping.order is None else _scattered)(grouping, summands, start, stop, None)
 
-    def _of_groups(self, grouping: Grouping, summands: Sequence[Summand]) -> list[np.ndarray]:
-        """A value of each column for each group, of all of its rows."""
-        begins = grouping.begins
-        starts = begins[:-1]
-        return [
-            begins[1:] - starts if one.values is None else one.reduced(self._in_order(one, grouping), starts)
-            for one in summands
-        ]
-
-    def _in_order(self, one: Summand, grouping: Grouping) -> Values:
-        """A column in the order of groups."""
-        assert one.values is not None
-        if grouping.order is None:
-            return one.values
-        found = grouping.copies.get(one.number)
+    def _sums(self, one: Summand, grouping: Grouping) -> Values:
+        """A value of a column for each group, of all of its rows."""
+        found = grouping.sums.get(one.number)
         if found is None:
+            found = _reduced(one, grouping)
             kept = list(self._kept.values())
-            if sum([len(other.copies) for other in kept]) >= len(self._columns):
+            if sum([len(other.sums) * other.size for other in kept]) + len(found) > self._rows * len(self._columns):
                 for other in kept:
-                    other.copies.clear()
-            found = grouping.copies[one.number] = one.values[grouping.order]
+                    other.sums.clear()
+            grouping.sums[one.number] = found
         return found
 
 
-def _cut(grouping: Grouping, summands: Sequence[Summand], start: int, stop: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def _reduced(one: Summand, grouping: Grouping) -> Values:
+    starts = grouping.begins[:-1]
+    if one.values is None:
+        counts: np.ndarray = grouping.begins[1:] - starts
+        return counts
+    return one.reduced(one.values if grouping.order is None else one.values[grouping.order], starts)
+
+
+def _cut(
+    grouping: Grouping, summands: Sequence[Summand], start: int, stop: int, chosen: None
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Of a range of rows that lie in the order of groups, of which it may cut the first and the last."""
     first = int(grouping.begins.searchsorted(start, "right")) - 1
     last = int(grouping.begins.searchsorted(stop))

@@ -1,8 +1,8 @@
 """A layout that is put together from stretches, one behind the other in time, as named arrays.
 
 A projection is rolled up a stretch of time at a time (`engine/materialize.py`), and each stretch is a layout: it has
-all rows of its buckets. Put together they are one, in memory or in a file (`storage/layout_file.py`): every array of
-the whole is the arrays of the stretches one behind the other, and what counts rows or items counts on.
+all rows of its buckets. Put together they are one: every array of the whole is the arrays of the stretches one behind
+the other, and what counts rows or items counts on.
 
     instants, offsets      the buckets of time and the row where each begins; no such arrays without time
     codes I                of the dimension I

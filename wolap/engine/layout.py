@@ -40,8 +40,8 @@ class Dictionaries:
     The members of every dimension; and for a level and one above it, the upper code of each lower code. For a column
     that is no dimension and of which different values are counted, these by their numbers (null where one was
     forgotten); and for a metric and a dimension that its values determine, the code for each value, -1 where none has
-    been seen. `types` are those of the columns that numbers are read from, and of
-    dimensions that are timestamps.
+    been seen. `types` are those of the columns that numbers are read from, and of dimensions that are timestamps.
+    `counts` say of how many facts each code of a dimension is.
     """
 
     members: Mapping[str, Members]
@@ -49,6 +49,13 @@ class Dictionaries:
     items: Mapping[str, pa.Array] = field(default_factory=dict)
     determined: Mapping[tuple[str, str], np.ndarray] = field(default_factory=dict)
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
+    counts: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def means_as(self, other: Dictionaries) -> bool:
+        """Whether all codes mean the same in both, at a glance: they are the very same, whatever facts have them."""
+        return all(one is other.members.get(name) for name, one in self.members.items()) and all(
+            one is other.parents.get(name) for name, one in self.parents.items()
+        )
 
     def without(self, members: Mapping[str, np.ndarray], items: Mapping[str, np.ndarray]) -> Dictionaries:
         """The same, of which the members with some codes, by dimension, and the values with some numbers, by column,

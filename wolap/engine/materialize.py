@@ -27,6 +27,7 @@ from wolap.engine.layout import Layout, Moments, column_of
 from wolap.engine.moments import buckets_of, digit_of_buckets
 from wolap.engine.source import MemorySource
 from wolap.engine.time_index import Buckets, TimeIndex
+from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.projection import Projection
 from wolap.model.schema import Schema
 
@@ -39,14 +40,20 @@ _STRETCH = 1 << 16
 
 
 def roll_up(
-    projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None = None, threads: int = 1
+    projection: Projection,
+    schema: Schema,
+    source: MemorySource,
+    cancel: Event | None = None,
+    threads: int = 1,
+    within: Interval = EVERYTHING,
 ) -> Generator[Layout, None, None]:
     """The stretches of a projection in the order of time, rolled up from a source whose grain is at least as fine.
 
-    There is at least one, though it be empty. With more than one of the `threads` that many stretches are rolled up at
-    the same time. Raises MetricOverflow, naming the metric, where a stored sum would not fit 64 bits, and Cancelled.
+    There is at least one, though it be empty. Only the buckets that begin `within` an interval are made. With more than
+    one of the `threads` that many stretches are rolled up at the same time. Raises MetricOverflow, naming the metric,
+    where a stored sum would not fit 64 bits, and Cancelled.
     """
-    build = _Build(projection, schema, source, cancel)
+    build = _Build(projection, schema, source, cancel, within)
     stretches = build.stretches()
     if threads < 2 or len(stretches) < 2:
         yield from map(build.stretch, stretches)
@@ -69,8 +76,11 @@ def roll_up(
 class _Build:
     """What all stretches of a projection have in common."""
 
-    def __init__(self, projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None) -> None:
+    def __init__(
+        self, projection: Projection, schema: Schema, source: MemorySource, cancel: Event | None, within: Interval
+    ) -> None:
         self.projection, self.schema, self.source, self.cancel = projection, schema, source, cancel
+        self.bounds = np.array([within.start, within.end])
         self.buckets: Buckets | None = None
         self.moments: Moments | None = None
         if projection.level is not None and source.layout.time is not None:
@@ -93,9 +103,13 @@ class _Build:
             begins = np.isin(self.moments.firsts, self.buckets.offsets)
             numbers = np.searchsorted(self.buckets.offsets, self.moments.firsts[begins])
             rows = self.moments.offsets[begins]
-        found, first = [], 0
-        while first < len(rows) - 1:
+        first, end = np.searchsorted(numbers, self.buckets.instants.searchsorted(self.bounds)).tolist()
+        if first == end:
+            return [(0, 0, 0, 0)]
+        found = []
+        while first < end:
             last = max(int(np.searchsorted(rows, rows[first] + _STRETCH, side="right")) - 1, first + 1)
+            last = min(last, end)
             found.append((int(numbers[first]), int(numbers[last]), int(rows[first]), int(rows[last])))
             first = last
         return found

@@ -20,13 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wolap.model.member import Member, member_text, read_member
-from wolap.model.projection import Shares
 
-__all__ = ["Codes", "Members", "appended", "forgotten", "shares_of", "smallest"]
+__all__ = ["Codes", "Members", "appended", "forgotten", "smallest"]
 
-# Members whose share of the rows is told; the rest have one for all.
-_SHARES_TOLD = 1024
-_COUNTED_BLOCK = 1 << 20
+# A dictionary of so many texts has all members, whichever occur.
+_WHOLE_DICTIONARY = 1 << 16
 
 Codes = np.ndarray[tuple[int], np.dtype[np.unsignedinteger]]
 
@@ -127,8 +125,25 @@ class Members:
         return {}
 
     def decode(self, codes: np.ndarray) -> pa.Array:
-        """Codes as their members, null for the null member."""
-        return self.values.take(pa.array(codes))
+        """Codes as their members, null for the null member: texts as a dictionary, so that none of them is written
+        down again; all else, which takes no more room than a place in one, as it is."""
+        if self.kind != "text":
+            return self.values.take(pa.array(codes))
+        values, null = self.values, self.null_code
+        is_null = None if null is None else codes == null
+        # Without one the places are taken as they are, and not looked at one by one.
+        mask = is_null if is_null is not None and is_null.any() else None
+        if null is not None and null == len(values) - 1:
+            values = values[:-1]
+        if values.null_count or len(values) > max(_WHOLE_DICTIONARY, len(codes)):
+            # Who asks for a few of very many is not given all of them, and nobody what was forgotten.
+            occurring, codes = np.unique(codes, return_inverse=True)
+            if null is not None and mask is not None:
+                # Null is no entry, and the others move up.
+                codes = codes - (codes > np.searchsorted(occurring, null))
+                occurring = occurring[occurring != null]
+            values = self.values.take(pa.array(occurring))
+        return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=mask), values, safe=False)
 
     def find(self, value: Member) -> int:
         """The code of a value by itself, whatever labels say; -1 where there is none. Nothing is kept for others."""
@@ -188,18 +203,3 @@ def forgotten(values: pa.Array, codes: np.ndarray) -> pa.Array:
 def smallest(cardinality: int) -> type[np.unsignedinteger]:
     """The smallest type of codes for so many."""
     return np.uint8 if cardinality <= 1 << 8 else np.uint16 if cardinality <= 1 << 16 else np.uint32
-
-
-def shares_of(members: Members, codes: Codes, rows: int) -> Shares:
-    """How `rows` rows fall on members, by all codes that they have: the members that most have are told one by one."""
-    counts = np.zeros(max(members.cardinality, 1), np.int64)
-    for start in range(0, len(codes), _COUNTED_BLOCK):
-        counts += np.bincount(codes[start : start + _COUNTED_BLOCK], minlength=len(counts))
-    rows = max(rows, 1)
-    # What was forgotten has no rows, and no name.
-    live = np.flatnonzero(members.is_live)
-    order = live[np.argsort(-counts[live], kind="stable")]
-    told, others = order[:_SHARES_TOLD], counts[order[_SHARES_TOLD:]]
-    told_shares = dict(zip(members.decode(told).to_pylist(), (counts[told] / rows).tolist(), strict=True))
-    mean, most = (float(others.mean() / rows), float(others[0] / rows)) if len(others) else (0.0, 0.0)
-    return Shares(told_shares, mean, most, len(codes) / rows)

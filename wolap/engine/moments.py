@@ -23,7 +23,7 @@ from wolap.model.interval import Interval
 from wolap.model.level import INSTANT, nests
 from wolap.model.zone import Zone
 
-__all__ = ["Within", "buckets_of", "cluster", "cuts_of", "digit_of_buckets", "reorder", "spread"]
+__all__ = ["Within", "buckets_of", "cluster", "cuts_of", "digit_of_buckets", "level_of_partitions", "reorder", "spread"]
 
 # A partition has so many rows on average, or is of the coarsest of these levels.
 _PARTITION_ROWS = 1 << 14
@@ -92,11 +92,16 @@ def digit_of_buckets(buckets: Buckets, moments: Moments | None, begin: int, end:
 
 
 def cluster(
-    layout: Layout, dictionaries: Dictionaries, names: tuple[str, ...], in_time: np.ndarray | None = None
+    layout: Layout,
+    dictionaries: Dictionaries,
+    names: tuple[str, ...],
+    in_time: np.ndarray | None = None,
+    level: str | None = None,
 ) -> Layout:
     """Facts put in the order of their partitions of time, and within them of some dimensions.
 
-    `in_time` are the rows in the order of time, if they do not lie in it: all columns are put in order once.
+    `in_time` are the rows in the order of time, if they do not lie in it: all columns are put in order once. Partitions
+    are of a `level`, or of the one that fits so many facts.
     """
     time, rows = layout.time, layout.rows
     leading = [layout.codes[name] if in_time is None else layout.codes[name][in_time] for name in names]
@@ -105,9 +110,7 @@ def cluster(
     ]
     moments = index = None
     if time is not None:
-        level = next(
-            (one for one in _PARTITIONS if len(time.buckets(one).instants) * _PARTITION_ROWS <= rows), _PARTITIONS[-1]
-        )
+        level = level or level_of_partitions(time)
         buckets = time.buckets(level)
         digits.insert(0, TimeDigit(np.arange(len(buckets.instants)), buckets.offsets, len(buckets.instants)))
         index = TimeIndex(buckets.instants, buckets.offsets, level, time.zone)
@@ -116,6 +119,12 @@ def cluster(
         moments = _moments(time, index.offsets, order)
     found = reorder(layout, order if in_time is None else in_time[order])
     return Layout(rows, index, found.codes, found.columns, found.lists, names, moments)
+
+
+def level_of_partitions(time: TimeIndex) -> str:
+    """The level whose buckets are the partitions of facts with this time."""
+    enough = (one for one in _PARTITIONS if len(time.buckets(one).instants) * _PARTITION_ROWS <= time.rows)
+    return next(enough, _PARTITIONS[-1])
 
 
 def _moments(time: TimeIndex, offsets: np.ndarray, order: np.ndarray) -> Moments:
@@ -130,15 +139,18 @@ def _moments(time: TimeIndex, offsets: np.ndarray, order: np.ndarray) -> Moments
 
 
 def reorder(layout: Layout, order: np.ndarray) -> Layout:
-    """The codes and columns of facts in another order."""
+    """The codes and columns of rows in another order."""
     done: dict[int, Column] = {}
     columns: dict[Partial, Column] = {}
     for partial, column in layout.columns.items():
         if id(column) not in done:
-            values = None if column.values is None else column.values[order]
-            valid = None if column.valid is None else column.valid[order]
-            done[id(column)] = replace(column, values=values, valid=valid)
+            done[id(column)] = take(column, order) if column.offsets is not None else _in_order(column, order)
         columns[partial] = done[id(column)]
     codes = {name: column[order] for name, column in layout.codes.items()}
     lists = {name: take(column, order) for name, column in layout.lists.items()}
     return replace(layout, codes=codes, columns=columns, lists=lists)
+
+
+def _in_order(column: Column, order: np.ndarray) -> Column:
+    values = None if column.values is None else column.values[order]
+    return replace(column, values=values, valid=None if column.valid is None else column.valid[order])

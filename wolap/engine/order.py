@@ -17,6 +17,9 @@ from wolap.model.query import Query
 
 __all__ = ["DimensionColumn", "record_order"]
 
+# Of so many times as many rows as are shown it pays to find those first.
+_FEW = 8
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DimensionColumn:
@@ -34,9 +37,13 @@ class DimensionColumn:
 
 
 def record_order(
-    query: Query, levels: frozenset[str], dimensions: Sequence[DimensionColumn], metrics: Sequence[MetricColumn]
+    query: Query,
+    levels: frozenset[str],
+    dimensions: Sequence[DimensionColumn],
+    metrics: Sequence[MetricColumn],
+    end: int,
 ) -> np.ndarray | None:
-    """The rows in order; None where they are already.
+    """The rows in order, as far as to the `end` that is shown; None where they are in order already.
 
     Groups come in the order of their keys. That is the order of W24 but where time dimensions stand apart, since all
     of time is one digit of a key, and where members came later than others that are behind them.
@@ -56,7 +63,24 @@ def record_order(
     by_name.update((column.name, column) for column in metrics)
     for order in reversed(query.order):
         keys += _keys(by_name[order.name], order.descending)
-    return np.lexsort(keys)
+    rows = _leading(keys[-1], end)
+    if rows is None:
+        return np.lexsort(keys)
+    found: np.ndarray = rows[np.lexsort([key[rows] for key in keys])]
+    return found
+
+
+def _leading(key: np.ndarray, end: int) -> np.ndarray | None:
+    """The rows, as they come, whose key is none that comes behind the first `end`; None where that is as good as all.
+
+    They are found in a fraction of the time that sorting takes, which then is of few.
+    """
+    if not 0 < end * _FEW < len(key):
+        return None
+    last = np.partition(key, end - 1)[end - 1]
+    # What is no number is last, and not below itself.
+    rows = np.flatnonzero(~(key > last))
+    return rows if len(rows) * 2 < len(key) else None
 
 
 def _together(dimensions: Sequence[DimensionColumn]) -> np.ndarray:

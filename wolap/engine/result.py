@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -46,7 +47,11 @@ class Result:
 
     @cached_property
     def table(self) -> pa.Table:
-        """Dimensions, then metrics; null for the null member and for a metric without value."""
+        """Dimensions, then metrics; null for the null member and for a metric without value.
+
+        Members that are texts come as dictionaries of 32-bit indices and large strings, whose order is that of the
+        members. Of up to 65,536 members a dictionary has all, of more those that occur where they are fewer.
+        """
         columns = {column.name: decoded(column) for column in self.report.dimensions}
         columns.update((column.name, _numbers(column)) for column in self.report.metrics)
         return pa.table(columns)
@@ -60,10 +65,10 @@ class Result:
         return dict(found)
 
     def to_polars(self) -> pl.DataFrame:
-        """The table as a polars frame."""
+        """The table as a polars frame, with members that are texts as strings."""
         frame = pl.from_arrow(self.table)
         assert isinstance(frame, pl.DataFrame)
-        return frame
+        return frame.with_columns(pl.col(pl.Categorical).cast(pl.String))
 
     def to_pylist(self) -> list[dict[str, Any]]:
         """The table as a list of records, for small results."""
@@ -74,7 +79,7 @@ class Result:
 def decoded(column: DimensionColumn) -> pa.Array:
     """The members of a column of codes; the numbers of one of time."""
     if column.members is None:
-        return pa.array(column.codes, pa.int32())
+        return pa.array(column.codes.astype(np.int32, copy=False))
     return column.members.decode(column.codes)
 
 

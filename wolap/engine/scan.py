@@ -133,6 +133,14 @@ class Scan:
                 for begin in range(0, len(chosen), size):
                     yield start, stop, chosen[begin : begin + size]
 
+    def whole(self) -> tuple[int, int, np.ndarray | None] | None:
+        """All of its rows as one block, where they are few; None where none is kept. Raises Cancelled when told to
+        stop."""
+        self.heed()
+        chosen = self._chosen(self.start, self.stop, None)
+        is_empty = self.start >= self.stop if chosen is None else not len(chosen)
+        return None if is_empty else (self.start, self.stop, chosen)
+
     def _blocks(self, size: int) -> Iterator[tuple[int, int, None]]:
         for start in range(self.start, self.stop, size):
             yield start, min(start + size, self.stop), None

@@ -17,7 +17,7 @@ from wolap.engine.collection import collect
 from wolap.engine.dimensions import Dimensions
 from wolap.engine.distinct import count_distinct
 from wolap.engine.explode import Block, ListDigit, explode
-from wolap.engine.grouping import MOST_ROWS, Grouping, Groupings, Selection
+from wolap.engine.grouping import Grouping, Groupings, Selection
 from wolap.engine.groups import Groups, Partials, Series
 from wolap.engine.joint import join_scan
 from wolap.engine.kernels import scan_groups
@@ -110,17 +110,17 @@ class MemorySource:
         if summands is None or (self.layout.lists and not self.layout.lists.keys().isdisjoint(query.group)):
             return None
         scan = Scan(*rows, _NO_KEYS, tuple(self.dimensions.predicates(query.filters)) if query.filters else (), cancel)
-        if (block := next(scan.blocks(MOST_ROWS), None)) is None:
+        if (block := scan.whole()) is None:
             return None
         grouping = self.groupings.of(query.group, lambda: self._grouping(query.group))
         present, values = self.groupings.roll_up(grouping, summands, *block)
-        dimensions, count = dict(grouping.dimensions), grouping.size
+        dimensions, selection = dict(grouping.dimensions), Selection(grouping, present)
         if present is not None:
-            dimensions, count = {name: codes[present] for name, codes in dimensions.items()}, len(present)
+            dimensions = {name: codes[present] for name, codes in dimensions.items()}
         series = {
             partial: (Series(found), one.type) for partial, one, found in zip(partials, summands, values, strict=True)
         }
-        return Partials(dimensions, series, count, Selection(grouping, present))
+        return Partials(dimensions, series, selection.size, selection)
 
     def _grouping(self, group: tuple[str, ...]) -> Grouping:
         """All rows by some dimensions."""
@@ -145,7 +145,7 @@ class MemorySource:
         for name, digit in digits.items():
             if isinstance(digit, TimeDigit | MomentDigit):
                 parts, numbers = self._times(levels).groups(levels).parts, codes[name] + digit.base
-                found.update((level, parts[level][numbers]) for level in levels)
+                found.update((level, parts[level].take(numbers)) for level in levels)
             else:
                 found[name] = codes[name]
         return {name: found[name] for name in group}

@@ -3,7 +3,8 @@
 A partial is one term, or some. A sum of whole numbers that its bounds do not promise to fit 64 bits is two, its
 halves. Where a column has nulls, how many rows have a value is a term too: a group without any has null. (In a row
 without a value a column holds 0, which changes no sum.) Which keys occur follows from a term that no row leaves as it
-began: a count of rows, numbers above 0. Where no such term is wanted, rows are counted for it.
+began: a count of rows, numbers above 0, floats. These begin as -0.0, which is added up to no other number and comes of
+none: no float that is summed is one (`columns.py`). Where no such term is wanted, rows are counted for it.
 
 Terms that several partials have in common are added up once. The same terms serve each kernel that adds up into dense
 arrays, which so differ in how they add and in nothing else.
@@ -52,6 +53,17 @@ class Term:
         """In which numbers a term is added up."""
         return np.float64 if self.values is not None and self.values.dtype.kind == "f" else np.int64
 
+    def begin(self, zeros: Values) -> None:
+        """Makes of zeros what keys hold that no row has."""
+        if self.start or np.signbit(self.start):
+            zeros.fill(self.start)
+
+    def occurs(self, totals: Values) -> np.ndarray:
+        """Of a term that `tells`, whether a row has each key. (To the bit: -0.0 equals 0.0.)"""
+        begun = np.array([self.start], self.type).view(np.int64)
+        found: np.ndarray = totals.view(np.int64) != begun
+        return found
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Terms:
@@ -82,7 +94,7 @@ class Terms:
 
         Raises PartialOverflow.
         """
-        present = np.flatnonzero(totals[self.presence] != self.each[self.presence].start)
+        present = np.flatnonzero(self.each[self.presence].occurs(totals[self.presence]))
         chosen = slice(None) if len(present) == len(totals[0]) else present
         return Groups(present, self.series(totals, chosen))
 
@@ -122,7 +134,8 @@ def _terms(partial: Partial, column: Column, rows: int) -> tuple[Term, ...]:
         reached = column.is_float or valid is not None or column.low <= start <= column.high
         return (Term(kind, values, valid, start=begin, tells=not reached),)
     if column.is_float:
-        return (Term("float", values),)
+        # Products may be -0.0.
+        return (Term("float", values, start=-0.0, tells=True) if partial.function == "sum" else Term("float", values),)
     if may_overflow(partial, column, rows):
         return Term("high", values, bound=_HALF >> 1), Term("low", values, bound=_HALF)
     bound = max(abs(column.low), abs(column.high))

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wolap.engine.recent import keep
 from wolap.model.crossing import Calendar
 from wolap.model.interval import Interval
 from wolap.model.level import INSTANT, SUB_DAY, common_level, nests
+from wolap.model.recent import keep
 from wolap.model.zone import DAY, FIRST_INSTANT, HOUR, LAST_INSTANT, MINUTE, SECOND, Zone
 
 __all__ = ["Buckets", "TimeGroups", "TimeIndex", "local_to_instants"]

@@ -25,12 +25,15 @@ import numpy as np
 from wolap.engine.columns import Values, widened
 from wolap.engine.terms import SUMS, UFUNCS, Term
 
-__all__ = ["Block", "Running", "running"]
+__all__ = ["Block", "Fields", "Running", "running", "share_words"]
 
 _BITS = 64
 _ROWS_BETWEEN = 1 << 17
 _ROWS_PER_KEY = 32
 _KEYS_AT_ONCE = 1 << 16
+
+# What shares a word: places of terms, each with how many bits it has, the highest first.
+Fields = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,24 +70,29 @@ class Running(Protocol):
 
 def running(terms: Sequence[Term], size: int, rows: int, longest: int) -> list[Running]:
     """Where terms are added up, for keys below `size`, of so many rows in blocks of up to `longest`."""
+    words, most = share_words(terms, size, rows, longest)
+    scratch = np.empty(longest, np.int64)
+    found: list[Running] = [_Words(terms, one, size, most, scratch) for one in words]
+    return found + [_Single(place, term, size) for place, term in enumerate(terms) if term.kind not in SUMS]
+
+
+def share_words(terms: Sequence[Term], size: int, rows: int, longest: int) -> tuple[list[Fields], int]:
+    """The words that sums share, for keys below `size`, and after how many rows they have to be emptied, of so many in
+    blocks of up to `longest`."""
     sums = [place for place, term in enumerate(terms) if term.kind in SUMS]
     between = max(_ROWS_BETWEEN, _ROWS_PER_KEY * size, longest)
     at_once, in_turns = (_fields(terms, sums, min(rows, most)) for most in (rows, between))
-    fields = at_once if len(at_once) <= len(in_turns) else in_turns
-    most = rows if fields is at_once else between
-    scratch = np.empty(longest, np.int64)
-    found: list[Running] = [_Words(terms, one, size, most, scratch) for one in fields]
-    return found + [_Single(place, terms[place], size) for place in range(len(terms)) if place not in sums]
+    return (at_once, rows) if len(at_once) <= len(in_turns) else (in_turns, between)
 
 
-def _fields(terms: Sequence[Term], sums: Sequence[int], rows: int) -> list[list[tuple[int, int]]]:
-    """Words of fields, each a place of a term and how many bits it needs for so many rows, the highest bits first.
+def _fields(terms: Sequence[Term], sums: Sequence[int], rows: int) -> list[Fields]:
+    """Words whose fields have as many bits as they need for so many rows.
 
     The count of rows, which costs next to nothing beside another, is in the first word; then the widest come first,
     each in the first word that has room for it. Lowest are numbers that need not be shifted.
     """
     widths = {place: min((terms[place].bound * max(rows, 1)).bit_length() + 1, _BITS) for place in sums}
-    words: list[list[tuple[int, int]]] = []
+    words: list[Fields] = []
     for place in sorted(sums, key=lambda one: (terms[one].kind != "rows", -widths[one])):
         fits = (word for word in words if sum([width for _, width in word]) + widths[place] <= _BITS)
         word = next(fits, None)
@@ -97,9 +105,7 @@ def _fields(terms: Sequence[Term], sums: Sequence[int], rows: int) -> list[list[
 class _Words:
     """The sums of the fields of one word."""
 
-    def __init__(
-        self, terms: Sequence[Term], fields: list[tuple[int, int]], size: int, most: int, scratch: Values
-    ) -> None:
+    def __init__(self, terms: Sequence[Term], fields: Fields, size: int, most: int, scratch: Values) -> None:
         self.fields, self.most, self.scratch = fields, most, scratch
         self.words = np.zeros(size, np.int64)
         self.waiting = 0
@@ -195,7 +201,8 @@ class _Single:
 
     def __init__(self, place: int, term: Term, size: int) -> None:
         self.place, self.term, self.ufunc = place, term, UFUNCS[term.kind]
-        self.values: Values = np.full(size, term.start, term.type) if term.start else np.zeros(size, term.type)
+        self.values: Values = np.zeros(size, term.type)
+        term.begin(self.values)
 
     def add(self, block: Block) -> None:
         keys = block.keys

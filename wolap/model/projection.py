@@ -189,7 +189,12 @@ class Catalog:
         return {}
 
     @cached_property
-    def offers(self) -> dict[Hashable, dict[Hashable, bool]]:
+    def plans(self) -> dict[Hashable, Any]:
+        """The plans that it has made last, by all that they hang on besides itself."""
+        return {}
+
+    @cached_property
+    def offers(self) -> dict[Hashable, Any]:
         """Which reports lead to an answer, for each caller to whom somebody wanted to offer them (W48)."""
         return {}
 

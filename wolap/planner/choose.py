@@ -9,6 +9,7 @@ ask (W19). Guards speak before anything runs, with the number, the cap and a que
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from math import inf
 from typing import NamedTuple
 
@@ -17,7 +18,8 @@ from wolap.model.interval import Interval, Moment
 from wolap.model.level import INSTANT, LEVELS
 from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import NO_CAPS, Catalog
-from wolap.model.query import Query, check_order, settle, settle_filter
+from wolap.model.query import Query, check_order, interval_of, settle, settle_filter
+from wolap.model.recent import keep
 from wolap.model.tree import Path, path_text
 from wolap.planner.cost import Part, Work, cost_of, cost_of_rows, work_of
 from wolap.planner.cover import cover, may_be_cut
@@ -25,7 +27,7 @@ from wolap.planner.eligibility import could_offer, reasons
 from wolap.planner.estimate import NOTHING, Estimate, estimate
 from wolap.planner.guard import over, too_expensive_text, too_many_groups_text
 from wolap.planner.memory import memory_of
-from wolap.planner.needs import Needs, needs_of
+from wolap.planner.needs import Needs, is_short, needs_of
 from wolap.planner.plan import Candidate, Cost, Piece, Plan, Reason
 from wolap.planner.shelves import Served, Stock, cheapest, offered_metrics, stock_of
 
@@ -36,6 +38,9 @@ _TOLD = 4
 _ROOM_FOR_METRICS = 120
 _ROOM_FOR_REASONS = 220
 _ROOM_FOR_CANDIDATES = 500
+
+# Plans that a catalog remembers.
+_MOST_PLANS = 512
 
 _COARSENESS = {level: rank for rank, level in enumerate((INSTANT, *LEVELS))}
 
@@ -54,13 +59,19 @@ def plan_query(
     plan lists every candidate. Raises QueryError for a query that does not fit the schema, NoAnswer with every reason
     where nothing can answer, TooExpensive where only the caps stand in the way.
     """
-    needs = _needs(query, catalog, principal, among)
-    caps = catalog.caps.stricter(principal.caps)
-    choice = _choose(needs, catalog, caps)
+    asked, caps = _asked(query, catalog, principal), catalog.caps.stricter(principal.caps)
+    key = _key(asked, catalog, among, caps)
+    known: Plan | None = None if explain else catalog.plans.get(key)
+    if known is not None:
+        return known.of(asked)
+    choice = _choose(_needs(asked, catalog, among), catalog, caps)
     if choice.way is None:
         raise _refusal(choice, catalog, caps, among, principal.may_explain)
     candidates = _candidates(choice, catalog, caps) if explain else ()
-    return _plan(choice, choice.way, catalog, candidates)
+    plan = _plan(choice, choice.way, catalog, candidates)
+    if not explain and not choice.widened and is_short(asked):
+        keep(catalog.plans, key, plan, _MOST_PLANS)
+    return plan
 
 
 def every_plan(query: Query, catalog: Catalog, principal: Principal = EVERYONE) -> tuple[Plan, ...]:
@@ -68,21 +79,36 @@ def every_plan(query: Query, catalog: Catalog, principal: Principal = EVERYONE) 
 
     Raises as `plan_query` does.
     """
-    choice = _choose(_needs(query, catalog, principal, None), catalog, Caps())
+    choice = _choose(_needs(_asked(query, catalog, principal), catalog, None), catalog, Caps())
     if choice.way is None:
         raise _refusal(choice, catalog, Caps(), None, principal.may_explain)
     return tuple(_plan(choice, way, catalog, ()) for way in _ways(choice.needs, catalog))
 
 
-def _needs(query: Query, catalog: Catalog, principal: Principal, among: tuple[str, ...] | None) -> Needs:
-    """The needs of a query as this caller may ask it."""
+def _asked(query: Query, catalog: Catalog, principal: Principal) -> Query:
+    """A query as this caller may ask it, settled."""
     settled = settle(query, catalog.schema)
     if principal.filters:
         settled = settled.restrict(settle_filter(implied, catalog.schema) for implied in principal.filters)
-    metrics = settled.metrics or default_metrics(settled, catalog, among)
-    if settled.order:
-        check_order(settled, metrics)
-    return needs_of(settled, catalog, metrics)
+    return settled
+
+
+def _key(asked: Query, catalog: Catalog, among: tuple[str, ...] | None, caps: Caps) -> Hashable:
+    """All that a plan hangs on besides its catalog: of the interval what has facts, so that a clock that goes on behind
+    them changes nothing, and of the records that are shown nothing at all."""
+    interval = interval_of(asked)
+    cut = interval.intersect(catalog.span)
+    start, end = (cut.start, cut.end) if cut.start < cut.end else (interval.start, interval.end)
+    named = asked.path, asked.include, asked.metrics, asked.order, among
+    return named, asked.filters, start, end, asked.fresh_since, caps.groups, caps.facts, caps.memory
+
+
+def _needs(asked: Query, catalog: Catalog, among: tuple[str, ...] | None) -> Needs:
+    """The needs of a settled query."""
+    metrics = asked.metrics or default_metrics(asked, catalog, among)
+    if asked.order:
+        check_order(asked, metrics)
+    return needs_of(asked, catalog, metrics)
 
 
 # One projection over the whole interval or a cover of several, with what it costs.

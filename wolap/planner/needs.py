@@ -16,7 +16,7 @@ from wolap.model.projection import Catalog
 from wolap.model.query import Query, interval_of
 from wolap.model.schema import Schema
 
-__all__ = ["Needs", "needs_of", "remembered"]
+__all__ = ["Needs", "is_short", "needs_of", "remembered"]
 
 Found = TypeVar("Found")
 
@@ -76,12 +76,17 @@ def needs_of(query: Query, catalog: Catalog, metrics: tuple[str, ...]) -> Needs:
     report = catalog.reports.get(key)
     if report is None:
         report = _report(query, catalog.schema, metrics, filtered, pinned)
-        if members is None or sum([len(predicate.values) for predicate in members]) <= _MOST_MEMBERS:
+        if members is None or is_short(query):
             if len(catalog.reports) >= _MOST_REPORTS:
                 catalog.reports.clear()
             catalog.reports[key] = report
     interval, span = interval_of(query), catalog.span
     return Needs(query, interval, interval.intersect(span), span, catalog.strict, *report)
+
+
+def is_short(query: Query) -> bool:
+    """Whether the members that the filters of a query name are few enough to remember something by them."""
+    return sum([len(predicate.values) for predicate in query.filters]) <= _MOST_MEMBERS
 
 
 def remembered(work: Callable[[Needs, Catalog], Found], needs: Needs, catalog: Catalog) -> Found:

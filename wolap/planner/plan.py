@@ -7,12 +7,13 @@ rejected with all reasons, each with the smallest change that would remove it. `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 
 from wolap.model.aggregate import Partial
 from wolap.model.interval import EVERYTHING, Interval, instant_of, moment_text
-from wolap.model.query import Query
+from wolap.model.query import Query, interval_of
 from wolap.model.zone import Zone
 
 __all__ = ["REASONS", "Candidate", "Cost", "Piece", "Plan", "Reason"]
@@ -109,6 +110,18 @@ class Plan:
     widened: bool = False
     version: int = 0
     candidates: tuple[Candidate, ...] = ()
+
+    def of(self, query: Query) -> Plan:
+        """The same for a query that differs in the records that it shows, or in the time without facts that it
+        bounds."""
+        interval, pieces = interval_of(query), self.pieces
+        if interval != self.interval:
+            bounds = [interval.start, *(piece.interval.end for piece in pieces[:-1]), interval.end]
+            pieces = tuple(
+                [replace(piece, interval=Interval(*ends)) for piece, ends in zip(pieces, pairwise(bounds), strict=True)]
+            )
+        fixed = self.cost, self.groups, self.memory, self.zone, self.widened, self.version, self.candidates
+        return Plan(query, self.metrics, interval, pieces, *fixed)
 
     @property
     def refreshed(self) -> datetime | None:

@@ -21,6 +21,7 @@ __all__ = [
     "Texts",
     "all_metric_texts",
     "grouped_texts",
+    "interleaved",
     "is_number",
     "mapped_texts",
     "member_table",
@@ -55,6 +56,17 @@ def weave(rows: int, pieces: Sequence[Texts | str]) -> str:
     return "".join(woven)
 
 
+def interleaved(heads: list[str], columns: Sequence[Texts], between: Sequence[str]) -> list[str]:
+    """The pieces of all rows: in each its head, and the text of each column, with a fixed text between two of them."""
+    row = [""] * (2 * len(columns))
+    row[2::2] = between
+    woven = row * len(heads)
+    woven[:: len(row)] = heads
+    for place, column in enumerate(columns):
+        woven[2 * place + 1 :: len(row)] = column.tolist()
+    return woven
+
+
 def member_texts(column: DimensionColumn) -> Texts:
     """The text of each value of a dimension; of time, plain numbers."""
     if column.members is None:
@@ -87,26 +99,43 @@ def member_table(members: Members, key: object, make: Callable[[list[str]], Tabl
 def metric_texts(column: MetricColumn, missing: str) -> Texts:
     """The text of each number; `missing` where there is none."""
     texts = _plain_texts(column.values) if _is_plain(column) else _typed_texts(column)
-    if column.valid is not None:
-        texts[~column.valid] = missing
+    return _with_missing(texts, column.valid, missing)
+
+
+def _with_missing(texts: Texts, valid: np.ndarray | None, missing: str) -> Texts:
+    if valid is not None:
+        texts[~valid] = missing
     return texts
 
 
 def all_metric_texts(columns: Sequence[MetricColumn], missing: str) -> list[Texts]:
-    """The same of several columns, of which those of whole numbers are made into texts in one go."""
+    """The same of several columns, of which those of small whole numbers are made into texts in one go."""
     whole = [column for column in columns if column.values.dtype == np.int64 and _is_plain(column)]
-    if len(whole) < 2:
+    rows = len(columns[0].values) if columns else 0
+    if len(whole) < 2 or not rows:
         return [metric_texts(column, missing) for column in columns]
-    together, rows, texts = _plain_texts(np.concatenate([column.values for column in whole])), len(whole[0].values), []
+    small, together = _small_texts(whole, rows)
+    texts = []
     for column in columns:
-        if column not in whole:
+        if column in small:
+            own, together = together[:rows], together[rows:]
+            texts.append(_with_missing(own, column.valid, missing))
+        else:
             texts.append(metric_texts(column, missing))
-            continue
-        own, together = together[:rows], together[rows:]
-        if column.valid is not None:
-            own[~column.valid] = missing
-        texts.append(own)
     return texts
+
+
+def _small_texts(whole: list[MetricColumn], rows: int) -> tuple[list[MetricColumn], Texts]:
+    """Those of some columns of whole numbers that go by one table, and the texts of all of their numbers."""
+    numbers = np.concatenate([column.values for column in whole])
+    if len(numbers) <= _FEW:
+        return whole, _plain_texts(numbers)
+    # Without a sign negative numbers are greater than all others.
+    most = np.maximum.reduceat(numbers.view(np.uint64), np.arange(0, len(numbers), rows)).tolist()
+    small = [column for column, top in zip(whole, most, strict=True) if top < _FOUR_DIGITS]
+    if len(small) < len(whole):
+        numbers = np.concatenate([_NO_NUMBERS, *(column.values for column in small)])
+    return small, _SMALL.take(numbers)
 
 
 def _is_plain(column: MetricColumn) -> bool:
@@ -123,9 +152,7 @@ def grouped_texts(column: MetricColumn, missing: str) -> Texts:
         texts = texts_of(f"{Decimal(text):,}" for text in _typed_texts(column).tolist())
     else:
         texts = _typed_texts(column)
-    if column.valid is not None:
-        texts[~column.valid] = missing
-    return texts
+    return _with_missing(texts, column.valid, missing)
 
 
 def _plain_texts(values: np.ndarray) -> Texts:
@@ -151,6 +178,7 @@ def _plain_texts(values: np.ndarray) -> Texts:
 # So few are as quick one by one.
 _FEW = 24
 _FOUR_DIGITS = 10_000
+_NO_NUMBERS = np.zeros(0, np.int64)
 _SMALL = texts_of(map(str, range(_FOUR_DIGITS)))
 
 

@@ -27,6 +27,7 @@ from wolap.engine.members import Members
 from wolap.representations.column_text import (
     Texts,
     all_metric_texts,
+    interleaved,
     mapped_texts,
     member_table,
     metric_texts,
@@ -68,30 +69,42 @@ def records(report: Report, around: Sequence[str], style: Style) -> bytes:
 
 
 def _weave(report: Report, around: Sequence[str], style: Style) -> str:
+    if not report.rows:
+        return ""
     width = len(report.dimensions)
-    pieces: list[Texts | str] = _heads(report, around[:width], style.escape)
-    for texts, before in zip(all_metric_texts(report.metrics, style.missing), around[width:], strict=False):
-        pieces += (before, texts) if before else (texts,)
-    return weave(report.rows, [*pieces, around[-1]])
-
-
-def _heads(report: Report, before: Sequence[str], escape: Escape) -> list[Texts | str]:
-    """What the records begin with, their members: joined, where they are groups that are kept."""
-
-    def of(columns: Iterable[DimensionColumn]) -> list[Texts | str]:
-        return [_fragments(column, text, escape) for column, text in zip(columns, before, strict=True)]
-
-    def joined(groups: Mapping[str, np.ndarray]) -> Texts:
-        whole = of(replace(column, codes=groups[column.name]) for column in report.dimensions)
-        return texts_of(map("".join, zip(*whole, strict=True)))
-
-    selection = report.selection
-    if selection is None or not before:
-        return of(report.dimensions)
-    heads = selection.grouping.texts((tuple(before), escape), joined)
+    metrics = all_metric_texts(report.metrics, style.missing)
+    heads = _kept_heads(report, around, style.escape) if metrics else None
     if heads is None:
-        return of(report.dimensions)
-    return [heads if selection.places is None else heads.take(selection.places)]
+        pieces: list[Texts | str] = _members(report.dimensions, around, style.escape)
+        for texts, before in zip(metrics, around[width:], strict=False):
+            pieces += (before, texts) if before else (texts,)
+        return weave(report.rows, [*pieces, around[-1]])
+    # What ends a record stands in the head of the next.
+    woven = interleaved(heads, metrics, around[width + 1 : -1])
+    woven[0] = woven[0].removeprefix(around[-1])
+    woven.append(around[-1])
+    return "".join(woven)
+
+
+def _kept_heads(report: Report, around: Sequence[str], escape: Escape) -> list[str] | None:
+    """What the records begin with, up to their first metric, and before it what ends the record before: joined once for
+    all groups that are kept. None where they are not."""
+    selection, width = report.selection, len(report.dimensions)
+    if selection is None or not width:
+        return None
+    before = (*around[: width + 1], around[-1])
+
+    def joined(groups: Mapping[str, np.ndarray]) -> list[str]:
+        members = _members((replace(one, codes=groups[one.name]) for one in report.dimensions), before, escape)
+        texts = [piece.tolist() for piece in members if not isinstance(piece, str)]
+        return [f"{before[-1]}{''.join(parts)}{before[width]}" for parts in zip(*texts, strict=True)]
+
+    return selection.texts((before, escape), joined)
+
+
+def _members(columns: Iterable[DimensionColumn], around: Sequence[str], escape: Escape) -> list[Texts | str]:
+    """The members of each record, each with what stands before it."""
+    return [_fragments(column, before, escape) for column, before in zip(columns, around, strict=False)]
 
 
 def _fragments(column: DimensionColumn, before: str, escape: Escape) -> Texts:

@@ -57,21 +57,21 @@ class StoredProjection:
 class Manifest:
     """One version of a cube. `declaration` is all that was declared, as the text of a cube file; what is named in it
     and stands not in `projections` is not built. `kinds` are those of the dimensions as the facts have them, `types`
-    the Arrow types of the columns that numbers are read from (see Dictionaries), `sources` what the caller keeps of
+    the Arrow types of the columns that numbers are read from (see Dictionaries), `partition` the level that facts are
+    partitioned by, `sources` what the caller keeps of
     what was ingested, as values of JSON.
 
     `number` is given when the version is published.
     """
 
     declaration: str
-    wolap: str
-    published: datetime
     kinds: Mapping[str, str]
     types: Mapping[str, pa.DataType]
     dictionaries: StoredDictionaries
     span: Interval
     projections: Mapping[str, StoredProjection]
     shares: Mapping[str, Shares] = field(default_factory=dict)
+    partition: str = "day"
     sources: tuple[Any, ...] = ()
     number: int = 0
 
@@ -93,8 +93,6 @@ def write_manifest(manifest: Manifest) -> bytes:
     long = _LongOut()
     document = {
         "number": manifest.number,
-        "published": manifest.published.isoformat(),
-        "wolap": manifest.wolap,
         "fingerprint": manifest.fingerprint,
         "declaration": manifest.declaration,
         "kinds": dict(manifest.kinds),
@@ -105,6 +103,7 @@ def write_manifest(manifest: Manifest) -> bytes:
         },
         "span": _interval_out(manifest.span),
         "shares": {name: _shares_out(manifest.kinds[name], one) for name, one in manifest.shares.items()},
+        "partition": manifest.partition,
         "sources": manifest.sources,
         "projections": {name: _projection_out(one, long) for name, one in manifest.projections.items()},
         "long": list(long.texts),
@@ -133,8 +132,6 @@ def read_manifest(data: bytes, path: object) -> Manifest:
     long = [_long_in(text) for text in written["long"]]
     return Manifest(
         written["declaration"],
-        written["wolap"],
-        datetime.fromisoformat(written["published"]),
         written["kinds"],
         {name: type_in(text) for name, text in written["types"].items()},
         {
@@ -144,6 +141,7 @@ def read_manifest(data: bytes, path: object) -> Manifest:
         Interval(*written["span"]),
         {name: _projection_in(one, long) for name, one in written["projections"].items()},
         {name: _shares_in(written["kinds"][name], one) for name, one in written["shares"].items()},
+        written["partition"],
         tuple(written["sources"]),
         written["number"],
     )

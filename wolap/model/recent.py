@@ -13,7 +13,8 @@ Value = TypeVar("Value")
 def keep(kept: dict[Key, Value], key: Key, value: Value, most: int) -> None:
     """Adds to what is kept, from which the oldest go first so that no more than `most` are left. Two threads at once
     may add the same, and take away the same."""
-    oldest_first = list(kept)
-    for oldest in oldest_first[: max(len(oldest_first) + 1 - most, 0)]:
-        kept.pop(oldest, None)
+    if len(kept) >= most:
+        oldest_first = list(kept)
+        for oldest in oldest_first[: max(len(oldest_first) + 1 - most, 0)]:
+            kept.pop(oldest, None)
     kept[key] = value

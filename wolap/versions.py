@@ -1,0 +1,213 @@
+"""From one version of a cube to the next: functions from a Snapshot to a Snapshot.
+
+A version has a number, and whatever differs between two of them is new in the later: a projection that is declared, one
+that is built, or facts that came or went, with all that was built of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import Event
+
+import numpy as np
+import pyarrow as pa
+
+from wolap.changes import Wanted
+from wolap.engine.gather import Chosen
+from wolap.engine.layout import Layout
+from wolap.engine.load import load_facts
+from wolap.engine.moments import level_of_partitions
+from wolap.engine.rebuild import merged, rolled_up
+from wolap.engine.revise import Revision, facts_on, span_of
+from wolap.engine.scan import Means
+from wolap.engine.segments import SegmentedSource, Shelf, shelved
+from wolap.engine.shares import counted, counts_of, shares_of
+from wolap.model.interval import Interval
+from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts
+from wolap.model.schema import Schema
+from wolap.planner.source import source_of
+from wolap.snapshot import Snapshot
+
+__all__ = ["Progress", "Revised", "built", "declaring", "loaded", "moved", "revised"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """What a change has done: the facts that came and those that went, the stretches of time whose facts and
+    projections are new, and the version of the cube that has them."""
+
+    added: int
+    removed: int
+    stretches: tuple[Interval, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is: `done` of `total` projections, the last of which is `projection`, made from `source`."""
+
+    projection: Projection
+    done: int
+    total: int
+    source: Projection
+
+
+def loaded(
+    catalog: Catalog, table: pa.Table, refreshed: datetime | None, leading: tuple[str, ...], means: Means
+) -> Snapshot:
+    """The first version: of facts alone, under the schema of a catalog that has no projections yet.
+
+    Raises SchemaError for data that does not fit the schema.
+    """
+    schema, dictionaries, layout = load_facts(catalog.schema, table, leading)
+    source = SegmentedSource.of(layout, dictionaries, schema.zone, means=means)
+    facts = declare_facts(schema, source.statistics(refreshed))
+    partition = "day"
+    if layout.time is not None:
+        partition = layout.time.level if layout.moments is not None else level_of_partitions(layout.time)
+    counts = counts_of([Chosen(layout, 0, layout.rows)], dictionaries.members)
+    known = replace(catalog, schema=schema, projections=(facts,))
+    return _known(Snapshot(known, {FACTS: source}, replace(dictionaries, counts=counts), partition, leading))
+
+
+def declaring(snapshot: Snapshot, projections: Iterable[Projection]) -> Snapshot:
+    """With more projections, which are not built."""
+    *others, facts = snapshot.catalog.projections
+    return _with(snapshot, (*others, *projections, facts), snapshot.sources)
+
+
+def built(
+    projection: Projection,
+    now: datetime | None,
+    cancel: Event | None,
+    threads: int | None,
+    snapshot: Snapshot,
+    shelf: Shelf,
+) -> tuple[Snapshot, Projection]:
+    """With a projection that is declared built; and what it was made from.
+
+    Raises MetricOverflow, OSError and Cancelled.
+    """
+    schema, dictionaries = snapshot.catalog.schema, snapshot.dictionaries
+    source = source_of(projection, snapshot.catalog.projections, snapshot.catalog.span)
+    refreshed = now
+    if refreshed is None and (statistics := source.statistics) is not None:
+        refreshed = statistics.refreshed
+    finer = snapshot.sources[source.name]
+    shared = finer.means.threads if threads is None else threads
+    with closing(rolled_up(projection, schema, finer, cancel, shared)) as stretches:
+        segments = list(shelved(projection.name, projection.level, projection.zone, stretches, shelf))
+    own = SegmentedSource(segments, dictionaries, schema.zone, projection.filters, finer.means)
+    made = replace(projection, statistics=_Alike(snapshot.catalog).of(own.statistics(refreshed)))
+    projections = tuple(made if one.name == made.name else one for one in snapshot.catalog.projections)
+    return _with(snapshot, projections, {**snapshot.sources, made.name: own}), source
+
+
+def moved(snapshot: Snapshot, shelf: Shelf) -> Snapshot:
+    """With all rows on a shelf. Raises OSError."""
+    sources = {}
+    for one in snapshot.catalog.projections:
+        if one.statistics is None:
+            continue
+        source = snapshot.sources[one.name]
+        if one.is_facts:
+            segments = list(facts_on(source, snapshot.partition, snapshot.leading, shelf))
+        else:
+            layouts = _whole_layouts(one, snapshot.catalog.schema, source)
+            segments = list(shelved(one.name, one.level, one.zone, layouts, shelf))
+        sources[one.name] = SegmentedSource(segments, snapshot.dictionaries, source.zone, source.filters, source.means)
+    return _with(snapshot, snapshot.catalog.projections, sources)
+
+
+def _whole_layouts(projection: Projection, schema: Schema, source: SegmentedSource) -> Iterator[Layout]:
+    """What the segments of a projection have, without what is dead."""
+    for segment in source.segments:
+        if segment.stretch.covers(segment.held.layout.span):
+            yield segment.held.layout
+        else:
+            yield from merged(projection, schema, source, segment.chosen())
+
+
+def revised(
+    snapshot: Snapshot,
+    wanted: Wanted,
+    now: datetime | None,
+    progress: Callable[[Progress], None] | None,
+    cancel: Event | None,
+    shelf: Shelf,
+) -> tuple[Snapshot, Revised]:
+    """With other facts, and all that is built of them as it is then. Raises MetricOverflow and Cancelled."""
+    catalog, change = snapshot.catalog, wanted.change
+    if not change.touched:
+        return snapshot, Revised(0, 0, (), catalog.version)
+    projections = [one for one in catalog.projections if one.statistics is not None]
+    revision = Revision(
+        catalog.schema, projections, snapshot.sources, wanted.dictionaries, change,
+        level=snapshot.partition, leading=snapshot.leading, cancel=cancel, shelf=shelf,
+    )  # fmt: skip
+    for done, projection in enumerate(revision.waiting, 1):
+        source = revision.revise(projection)
+        if progress is not None:
+            progress(Progress(projection, done, len(revision.waiting), source))
+    dictionaries, sources = wanted.dictionaries, revision.sources
+    gone, come = (
+        counts_of(_within(facts, change.touched), dictionaries.members)
+        for facts in (snapshot.sources[FACTS], sources[FACTS])
+    )
+    counts = counted(snapshot.dictionaries.counts, gone, come)
+    dictionaries = replace(dictionaries, counts=counts)
+    if change.forgets:
+        empty = {name: np.flatnonzero((counts[name] == 0) & one.is_live) for name, one in dictionaries.members.items()}
+        dictionaries = dictionaries.without(empty, wanted.items)
+        sources = {name: source.known_by(dictionaries) for name, source in sources.items()}
+    alike = _Alike(catalog)
+    measured = tuple(
+        one
+        if one.statistics is None
+        else replace(one, statistics=alike.of(sources[one.name].statistics(now or one.statistics.refreshed)))
+        for one in catalog.projections
+    )
+    found = _known(replace(_with(snapshot, measured, sources), dictionaries=dictionaries))
+    before, after = (sum(one.rows for one in facts[FACTS].segments) for facts in (snapshot.sources, sources))
+    added = 0 if change.added is None else change.added.rows
+    return found, Revised(added, before + added - after, change.touched, found.catalog.version)
+
+
+def _with(snapshot: Snapshot, projections: Iterable[Projection], sources: Mapping[str, SegmentedSource]) -> Snapshot:
+    """The next version, with these projections."""
+    catalog = replace(snapshot.catalog, projections=tuple(projections), version=snapshot.catalog.version + 1)
+    return replace(snapshot, catalog=catalog, sources=sources)
+
+
+def _known(snapshot: Snapshot) -> Snapshot:
+    """A version whose catalog knows how its facts lie in time and fall on members."""
+    facts, members = snapshot.sources[FACTS], snapshot.dictionaries.members
+    rows = sum(one.rows for one in facts.segments)
+    catalog = replace(
+        snapshot.catalog,
+        span=span_of(facts),
+        members={name: one.cardinality for name, one in members.items()},
+        shares={name: shares_of(one, snapshot.dictionaries.counts[name], rows) for name, one in members.items()},
+    )
+    return replace(snapshot, catalog=catalog)
+
+
+class _Alike:
+    """The partitions of the projections of a catalog, each once: the planner sees at a glance that two are alike."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        every = [one.statistics.starts for one in catalog.projections if one.statistics is not None]
+        self._known: dict[tuple[int, ...], Sequence[int]] = {tuple(one): one for one in every}
+
+    def of(self, statistics: Statistics) -> Statistics:
+        """The same statistics, with the very partitions of those that have equal ones."""
+        starts = statistics.starts
+        return replace(statistics, starts=self._known.setdefault(tuple(starts), starts))
+
+
+def _within(facts: SegmentedSource, stretches: Sequence[Interval]) -> list[Chosen]:
+    """The facts in some stretches of time."""
+    return [part for segment in facts.segments for part in segment.chosen(stretches)]
