@@ -258,7 +258,7 @@ def test_no_float_that_is_read_is_a_zero_with_a_sign() -> None:
     cube = Cube(Schema("c", [Dimension("k")], {"u": total("u")}, [Tree.parse("k")]),
                 pa.table({"k": ["a", "b", "b"], "u": [-0.0, -0.0, -0.0]}))  # fmt: skip
     assert cube.answer(Query("k")).to_pylist() == [{"k": "a", "u": 0.0}, {"k": "b", "u": 0.0}]
-    (column,) = [one for one in cube.snapshot.sources["facts"].layout.columns.values() if one.is_float]
+    (column,) = [one for one in cube.snapshot.sources["facts"].segments[0].held.layout.columns.values() if one.is_float]
     assert column.values is not None
     assert not np.signbit(column.values).any()
 

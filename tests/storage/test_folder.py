@@ -37,7 +37,7 @@ def assert_stored(opened: Opened, cube: Cube) -> None:
     assert_same_dictionaries(snapshot.dictionaries, dictionaries)
     assert set(layouts) == set(snapshot.sources)
     for name, [layout] in layouts.items():
-        assert_same(snapshot.sources[name].layout, layout)
+        assert_same(snapshot.sources[name].segments[0].held.layout, layout)
 
 
 def assert_same_dictionaries(one: Dictionaries, other: Dictionaries) -> None:
@@ -196,7 +196,7 @@ def test_files_that_were_not_published_go_with_their_writer(cube: Cube, tmp_path
     opened = stored(tmp_path, cube)
     before = names(tmp_path)
     with Folder.at(tmp_path).writing() as writer:
-        writer.segment("facts", cube.snapshot.sources["facts"].layout, opened.manifest.span)
+        writer.segment("facts", cube.snapshot.sources["facts"].segments[0].held.layout, opened.manifest.span)
         assert names(tmp_path) != before
     assert names(tmp_path) == before
     assert_stored(Folder.at(tmp_path).open(), cube)
@@ -204,7 +204,7 @@ def test_files_that_were_not_published_go_with_their_writer(cube: Cube, tmp_path
 
 def test_threads_write_while_one_publishes(cube: Cube, tmp_path: Path) -> None:
     """A file that is half written has a name that nobody removes."""
-    layout, span = cube.snapshot.sources["facts"].layout, cube.snapshot.catalog.span
+    layout, span = cube.snapshot.sources["facts"].segments[0].held.layout, cube.snapshot.catalog.span
     with Folder.create(tmp_path).writing() as writer, ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(writer.segment, "facts", layout, span) for _ in range(60)]
         for _ in range(4):
@@ -214,7 +214,9 @@ def test_threads_write_while_one_publishes(cube: Cube, tmp_path: Path) -> None:
 
 def test_what_a_writer_is_writing_stays_while_it_publishes(cube: Cube, tmp_path: Path) -> None:
     with Folder.create(tmp_path).writing() as writer:
-        waiting = writer.segment("facts", cube.snapshot.sources["facts"].layout, cube.snapshot.catalog.span)
+        waiting = writer.segment(
+            "facts", cube.snapshot.sources["facts"].segments[0].held.layout, cube.snapshot.catalog.span
+        )
         publish(writer, cube).close()
         assert waiting.file.name in names(tmp_path)
     assert waiting.file.name not in names(tmp_path)
