@@ -25,7 +25,7 @@ from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts
 from wolap.storage import manifest
 from wolap.storage.arrays import StoredFile, file_name
-from wolap.storage.dictionaries import map_dictionaries, write_dictionaries
+from wolap.storage.dictionaries import kinds, map_dictionaries, write_dictionaries
 from wolap.storage.folder import Folder, Opened
 from wolap.storage.manifest import write_manifest
 
@@ -47,9 +47,10 @@ def assert_same_dictionaries(one: Dictionaries, other: Dictionaries) -> None:
         found = other.members[name]
         assert found.values.equals(members.values)
         assert (found.kind, found.null_code, found.texts) == (members.kind, members.null_code, members.texts)
-    for left, right in ((one.parents, other.parents), (one.determined, other.determined)):
-        assert list(left) == list(right)
-        assert all(same(left[key], right[key]) for key in left)
+    for kind in set(kinds()) - {"members", "items"}:
+        left, right = getattr(one, kind), getattr(other, kind)
+        assert list(left) == list(right), kind
+        assert all(same(left[key], right[key]) for key in left), kind
     assert list(one.items) == list(other.items)
     assert all(values.equals(other.items[column]) for column, values in one.items.items())
     assert one.types == other.types
