@@ -198,7 +198,7 @@ def main(arguments: list[str] | None = None) -> None:
     sums = [name for name, one in schema.metrics.items() if one.function in ("sum", "count")]
     cube.materialize(declare_projection(cube.schema, GRAIN, metrics=sums, name="hours"))
     for one in cube.projections:
-        layout = cube.snapshot.sources[one.name].layout
+        layout = cube.snapshot.sources[one.name].segments[0].held.layout
         print("\n".join(compared(layout, one, options.rounds)), end="\n\n", flush=True)
     print(opening(options.projections, options.partitions, options.rounds))
 

@@ -56,7 +56,7 @@ def publish(writer: Writer, cube: Cube, before: Opened | None = None) -> Opened:
         if one.name in known:
             stored[one.name] = known[one.name]
             continue
-        segment = writer.segment(one.name, snapshot.sources[one.name].whole.layout, EVERYTHING)
+        segment = writer.segment(one.name, snapshot.sources[one.name].segments[0].held.layout, EVERYTHING)
         stored[one.name] = StoredProjection(one.statistics, (segment,), (Interval(0, 5),))
     return writer.publish(
         Manifest(
@@ -67,7 +67,8 @@ def publish(writer: Writer, cube: Cube, before: Opened | None = None) -> Opened:
             snapshot.catalog.span,
             stored,
             snapshot.catalog.shares,
-            sources=({"path": "sales.parquet", "bytes": 17},),
+            "month",
+            ({"path": "sales.parquet", "bytes": 17},),
         )
     )
 
