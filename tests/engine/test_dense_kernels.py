@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from wolap import Cancelled, Cube, Dimension, Query, Schema, SchemaError, Time, Tree, maximum, mean, total
-from wolap import cube as cube_module
-from wolap.engine import kernels, keys, words
+from wolap.engine import kernels, keys, rebuild, words
 from wolap.engine import scan as scan_module
 from wolap.engine.columns import COUNT, Column
 from wolap.engine.groups import Groups, PartialOverflow
@@ -380,13 +379,13 @@ def test_a_cube_wants_a_thread() -> None:
 
 @pytest.mark.parametrize(("said", "shared"), [(None, 3), (1, 1), (2, 2)])
 def test_builds_have_the_threads_of_the_cube(said: int | None, shared: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, roll_up = [], cube_module.roll_up
+    found, roll_up = [], rebuild.roll_up
 
     def noted(*given):  # type: ignore[no-untyped-def]
-        found.append(given[-1])
+        found.append(given[4])
         return roll_up(*given)
 
-    monkeypatch.setattr(cube_module, "roll_up", noted)
+    monkeypatch.setattr(rebuild, "roll_up", noted)
     Cube(SCHEMA, _plays(300), threads=3).materialize("year/month/day/a", threads=said)
     assert found == [shared]
 
