@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from wolap.changes import Wanted
 from wolap.engine.gather import Chosen
+from wolap.engine.ingest import ingest
 from wolap.engine.layout import Layout
 from wolap.engine.load import load_facts
 from wolap.engine.moments import level_of_partitions
@@ -31,7 +32,7 @@ from wolap.model.schema import Schema
 from wolap.planner.source import source_of
 from wolap.snapshot import Snapshot
 
-__all__ = ["Progress", "Revised", "built", "declaring", "loaded", "moved", "revised"]
+__all__ = ["Progress", "Revised", "built", "declaring", "ingested", "loaded", "moved", "revised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,27 @@ def loaded(
     facts = declare_facts(schema, source.statistics(refreshed))
     partition = "day"
     if layout.time is not None:
-        partition = layout.time.level if layout.moments is not None else level_of_partitions(layout.time)
+        partition = layout.time.level if layout.moments is not None else level_of_partitions([layout.time])
     counts = counts_of([Chosen(layout, 0, layout.rows)], dictionaries.members)
     known = replace(catalog, schema=schema, projections=(facts,))
     return _known(Snapshot(known, {FACTS: source}, replace(dictionaries, counts=counts), partition, leading))
+
+
+def ingested(
+    catalog: Catalog,
+    tables: Iterable[pa.Table],
+    refreshed: datetime | None,
+    leading: tuple[str, ...],
+    means: Means,
+    shelf: Shelf,
+    cancel: Event | None = None,
+) -> Snapshot:
+    """The first version of facts that come in pieces, on a shelf. Raises as `loaded` does, OSError and Cancelled."""
+    found = ingest(catalog.schema, tables, leading, shelf, cancel=cancel)
+    source = SegmentedSource(found.segments, found.dictionaries, found.schema.zone, means=means)
+    facts = declare_facts(found.schema, source.statistics(refreshed))
+    known = replace(catalog, schema=found.schema, projections=(facts,))
+    return _known(Snapshot(known, {FACTS: source}, found.dictionaries, found.partition, leading))
 
 
 def declaring(snapshot: Snapshot, projections: Iterable[Projection]) -> Snapshot:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from strategies import ALPHABETS, CHANGES, METRICS, NUMBERS, TIMED, UNKNOWN, YEAR_ENDS, World, is_missing
 
-from proof.lives import begun, lived, reopened, store
+from proof.lives import begun, created, lived, reopened, store
 from wolap import (
     Cube,
     Dimension,
@@ -123,8 +123,9 @@ def trial(random: Random) -> Trial:
     cluster = random.sample(single, random.randint(0, len(single))) if random.random() < 0.4 else ()
     threads = random.choice((1, 1, 3))
     first, batches = begun(random, facts)
-    cube = Cube(schema, first, strict=random.random() < 0.1, cluster=cluster, threads=threads)
-    moves = random.choice((0, 0, 0, 1, 2))
+    moves = random.choice((0, 0, 0, 0, 1, 2, 3))
+    said = {"strict": random.random() < 0.1, "cluster": cluster, "threads": threads}
+    cube = created(random, schema, first, **said) if moves == 3 else Cube(schema, first, **said)
     if moves == 1:
         store(cube)
     _build(random, cube, alphabets, clocks)
