@@ -68,7 +68,9 @@ def loaded(
     facts = declare_facts(schema, source.statistics(refreshed))
     partition = "day"
     if layout.time is not None:
-        partition = layout.time.level if layout.moments is not None else level_of_partitions([layout.time])
+        partition = (
+            layout.time.level if layout.moments is not None else level_of_partitions([layout.time], clustered=False)
+        )
     counts = counts_of([Chosen(layout, 0, layout.rows)], dictionaries.members)
     known = replace(catalog, schema=schema, projections=(facts,))
     return _known(Snapshot(known, {FACTS: source}, replace(dictionaries, counts=counts), partition, leading))
@@ -185,7 +187,9 @@ def revised(
     measured = tuple(
         one
         if one.statistics is None
-        else replace(one, statistics=alike.of(sources[one.name].statistics(now or one.statistics.refreshed)))
+        else replace(
+            one, statistics=alike.of(_measured(one.statistics, snapshot.sources[one.name], sources[one.name], now))
+        )
         for one in catalog.projections
     )
     found = _known(replace(_with(snapshot, measured, sources), dictionaries=dictionaries))
@@ -211,6 +215,11 @@ def _known(snapshot: Snapshot) -> Snapshot:
         shares={name: shares_of(one, snapshot.dictionaries.counts[name], rows) for name, one in members.items()},
     )
     return replace(snapshot, catalog=catalog)
+
+
+def _measured(before: Statistics, old: SegmentedSource, new: SegmentedSource, now: datetime | None) -> Statistics:
+    """The statistics of a projection that has been revised."""
+    return new.statistics(now or before.refreshed, (old, before))
 
 
 class _Alike:

@@ -69,7 +69,7 @@ def ingest(
     assert dictionaries is not None, "there is no table at all"
     dictionaries, recoded = resorted(replace(dictionaries, counts=counts), schema)
     times = [run.layout.time for run in runs if run.layout.time is not None]
-    level = level_of_partitions(times) if times else "day"
+    level = level_of_partitions(times, clustered=bool(leading)) if times else "day"
     cuts = list(_stretches(times, level, shelf.most)) or [EVERYTHING]
     segments: list[Segment] = []
     for stretch in cuts:

@@ -38,6 +38,8 @@ __all__ = [
 
 # A partition has so many rows on average, or is of the coarsest of these levels.
 _PARTITION_ROWS = 1 << 14
+# By so many powers of two fewer.
+_FEWER = 6
 _PARTITIONS = ("day", "month", "year")
 _WIDTHS: tuple[type[np.unsignedinteger], ...] = (np.uint8, np.uint16, np.uint32)
 
@@ -132,10 +134,12 @@ def cluster(
     return Layout(rows, index, found.codes, found.columns, found.lists, names, moments)
 
 
-def level_of_partitions(times: Sequence[TimeIndex]) -> str:
-    """The level whose buckets are the partitions of facts with these times."""
+def level_of_partitions(times: Sequence[TimeIndex], *, clustered: bool = True) -> str:
+    """The level whose buckets are the partitions of facts with these times. Those that are not clustered are made anew
+    as a whole when facts change, and nothing else, so there may be fewer in each."""
     rows = sum(time.rows for time in times)
-    enough = (one for one in _PARTITIONS if len(starts_of_buckets(times, one)) * _PARTITION_ROWS <= rows)
+    least = _PARTITION_ROWS if clustered else _PARTITION_ROWS >> _FEWER
+    enough = (one for one in _PARTITIONS if len(starts_of_buckets(times, one)) * least <= rows)
     return next(enough, _PARTITIONS[-1])
 
 

@@ -27,7 +27,7 @@ from wolap.engine.growing import joined
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.scan import ALONE, Means
 from wolap.engine.source import MemorySource
-from wolap.engine.statistics import statistics_of, together
+from wolap.engine.statistics import part_of, statistics_of, together
 from wolap.engine.stitch import stitch
 from wolap.model.aggregate import SETS, Partial
 from wolap.model.filter import Filter
@@ -43,10 +43,10 @@ __all__ = ["MEMORY", "Held", "Segment", "SegmentedSource", "Shelf", "shelved"]
 
 class Held:
     """A layout that is in memory, or will be opened when it is first asked for. `stored` is where, as whoever stores it
-    says it; None in memory."""
+    says it, and `size` its bytes; None in memory."""
 
-    def __init__(self, read: Callable[[], Layout], stored: object | None = None) -> None:
-        self.stored = stored
+    def __init__(self, read: Callable[[], Layout], stored: object | None = None, size: int | None = None) -> None:
+        self.stored, self.size = stored, size
         self._read = read
         self._layout: Layout | None = None
         self._lock = Lock()
@@ -184,9 +184,19 @@ class SegmentedSource:
         parts = parts or [Chosen(self.segments[0].held.layout, 0, 0)]
         return MemorySource(gathered(parts, self.zone), self.dictionaries, self.filters, self.means)
 
-    def statistics(self, refreshed: datetime | None) -> Statistics:
-        """What the planner is told of all rows."""
-        return together([statistics_of(one.held.layout, None, one.stretch) for one in self.segments], refreshed)
+    def statistics(
+        self, refreshed: datetime | None, before: tuple[SegmentedSource, Statistics] | None = None
+    ) -> Statistics:
+        """What the planner is told of all rows. Of those that were in the source `before`, and measured there, none is
+        looked at again."""
+        known = set() if before is None else {id(one.held) for one in before[0].segments}
+        parts = [
+            part_of(before[1], one.stretch, one.rows)
+            if before is not None and id(one.held) in known
+            else statistics_of(one.held.layout, None, one.stretch, one.held.size)
+            for one in self.segments
+        ]
+        return together(parts, refreshed)
 
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
