@@ -442,3 +442,17 @@ assert len(cube.answer(Query("a"))) == 2
 assert "numba" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("function", ["min", "max"])
+def test_columns_that_share_their_numbers_may_be_valid_in_different_rows(function: str) -> None:
+    """Arrays that are equal are stored once."""
+    values = np.zeros(4, np.int64)
+    columns = [Column(values, np.array(valid), pa.int64(), 0, 0) for valid in ([True] * 4, [False] * 3 + [True])]
+    scan = Scan(0, 4, pack([CodeDigit(np.array([0, 1, 1, 1], np.uint8), 2)], 0, 4))
+    wanted = [(Partial(function, name), column) for name, column in zip("ab", columns, strict=True)]
+    for kernel in ("scatter", "ordered", *(["compiled"] if has_compiled() else [])):
+        _, one = KERNEL[kernel](scan, wanted).series
+        assert one.values.tolist() == [0, 0], kernel
+        assert one.valid is not None
+        assert one.valid.tolist() == [False, True], kernel
