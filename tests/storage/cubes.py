@@ -61,14 +61,13 @@ def publish(writer: Writer, cube: Cube, before: Opened | None = None) -> Opened:
     return writer.publish(
         Manifest(
             cube_text(cube.schema, cube.projections[:-1]),
-            "0.1.0",
-            NOW,
             {one.name: one.kind for one in cube.schema.dimensions},
             snapshot.dictionaries.types,
             writer.dictionaries(snapshot.dictionaries, before),
             snapshot.catalog.span,
             stored,
             snapshot.catalog.shares,
+            snapshot.partition,
             ({"path": "sales.parquet", "bytes": 17},),
         )
     )

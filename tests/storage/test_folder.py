@@ -47,7 +47,7 @@ def assert_same_dictionaries(one: Dictionaries, other: Dictionaries) -> None:
         found = other.members[name]
         assert found.values.equals(members.values)
         assert (found.kind, found.null_code, found.texts) == (members.kind, members.null_code, members.texts)
-    for left, right in ((one.parents, other.parents), (one.determined, other.determined)):
+    for left, right in ((one.parents, other.parents), (one.determined, other.determined), (one.counts, other.counts)):
         assert list(left) == list(right)
         assert all(same(left[key], right[key]) for key in left)
     assert list(one.items) == list(other.items)
