@@ -152,8 +152,9 @@ class Cube:
         for a projection that is declared already.
         """
         declared = tuple(declaration_of(self.schema, one) for one in projections)
-        with self._lock:
-            present = [one.name for one in self.projections]
+
+        def make(old: Snapshot, _: Shelf) -> tuple[Snapshot, None]:
+            present = [one.name for one in old.catalog.projections]
             problems = [
                 Problem(f"projections.{one.name}", "is declared already")
                 for index, one in enumerate(declared)
@@ -161,13 +162,16 @@ class Cube:
             ]
             if problems:
                 raise SchemaError(problems)
-            self._next(lambda old, _: (declaring(old, declared), None))
+            return (declaring(old, declared) if declared else old), None
+
+        self._next(make)
         return declared
 
-    def _declare_missing(self, wanted: Iterable[Projection]) -> None:
+    def _declare_missing(self, wanted: Sequence[Projection]) -> None:
         """Declares what is not yet. What has the name of another projection is refused."""
-        with self._lock:
-            present = {one.name: replace(one, statistics=None) for one in self.projections}
+
+        def make(old: Snapshot, _: Shelf) -> tuple[Snapshot, None]:
+            present = {one.name: replace(one, statistics=None) for one in old.catalog.projections}
             missing: dict[str, Projection] = {}
             for one in wanted:
                 if present.get(one.name, one) != one:
@@ -175,8 +179,10 @@ class Cube:
                     raise SchemaError([Problem(f"projections.{one.name}", found, "another name")])
                 if one.name not in present:
                     missing[one.name] = one
-            if missing:
-                self._next(lambda old, _: (declaring(old, missing.values()), None))
+            return (declaring(old, missing.values()) if missing else old), None
+
+        if wanted:
+            self._next(make)
 
     def materialize(
         self,
@@ -203,8 +209,7 @@ class Cube:
             [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
         )
         for done, projection in enumerate(waiting, 1):
-            with self._lock:
-                source = self._next(partial(built, projection, now, cancel, threads))
+            source = self._next(partial(built, projection, now, cancel, threads))
             if progress is not None:
                 made = next(one for one in self.projections if one.name == projection.name)
                 progress(Progress(made, done, len(waiting), source))
@@ -323,9 +328,12 @@ class Cube:
         `whole` time. With `afresh` what is built does not count. Sizes are estimated from a sample of the facts.
         Raises QueryError for a budget below 1 and for queries that do not fit the cube, and Cancelled.
         """
-        catalog, facts = self._snapshot.catalog, self._snapshot.sources[FACTS]
+        # Held until it is done with, so that the files of its facts stay.
+        snapshot = self._snapshot
+        catalog, facts = snapshot.catalog, snapshot.sources[FACTS]
         if queries is None:
-            forest = Forest(tuple(self.schema.trees)) if audience is None else self.schema.forest(audience)
+            schema = catalog.schema
+            forest = Forest(tuple(schema.trees)) if audience is None else schema.forest(audience)
             queries = path_queries(catalog, forest, whole=whole)
 
         def measure(declared: Sequence[Projection]) -> Sequence[Statistics]:
