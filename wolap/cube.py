@@ -9,7 +9,6 @@ is no decision about numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -19,14 +18,14 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from wolap.changes import Wanted, appended, deleted, replaced, retained
-from wolap.declaring import declaration_of
+from wolap.declaring import check_undeclared, declaration_of, undeclared
 from wolap.engine.load import needed_columns
 from wolap.engine.result import Result
 from wolap.engine.scan import Means
 from wolap.engine.segments import MEMORY, Shelf
 from wolap.engine.sizes import estimate_sizes
 from wolap.engine.verdict import Verdict
-from wolap.errors import Problem, QueryError, SchemaError, quote
+from wolap.errors import Problem, QueryError, SchemaError, StorageError, quote
 from wolap.home import Home
 from wolap.model.filter import Values
 from wolap.model.forest import Forest
@@ -42,7 +41,7 @@ from wolap.planner.plan import Plan
 from wolap.planner.source import build_order
 from wolap.planner.workload import demands_of, path_queries
 from wolap.snapshot import Snapshot
-from wolap.versions import Progress, Revised, built, declaring, loaded, revised
+from wolap.versions import Progress, Revised, built, declaring, loaded, repaired, revised
 
 __all__ = ["ArrowStream", "Cube", "Progress", "Result", "Revised"]
 
@@ -154,35 +153,11 @@ class Cube:
         declared = tuple(declaration_of(self.schema, one) for one in projections)
 
         def make(old: Snapshot, _: Shelf) -> tuple[Snapshot, None]:
-            present = [one.name for one in old.catalog.projections]
-            problems = [
-                Problem(f"projections.{one.name}", "is declared already")
-                for index, one in enumerate(declared)
-                if one.name in present or one.name in [other.name for other in declared[:index]]
-            ]
-            if problems:
-                raise SchemaError(problems)
+            check_undeclared(old.catalog.projections, declared)
             return (declaring(old, declared) if declared else old), None
 
         self._next(make)
         return declared
-
-    def _declare_missing(self, wanted: Sequence[Projection]) -> None:
-        """Declares what is not yet. What has the name of another projection is refused."""
-
-        def make(old: Snapshot, _: Shelf) -> tuple[Snapshot, None]:
-            present = {one.name: replace(one, statistics=None) for one in old.catalog.projections}
-            missing: dict[str, Projection] = {}
-            for one in wanted:
-                if present.get(one.name, one) != one:
-                    found = "is declared already, with other dimensions, metrics, filters or another zone"
-                    raise SchemaError([Problem(f"projections.{one.name}", found, "another name")])
-                if one.name not in present:
-                    missing[one.name] = one
-            return (declaring(old, missing.values()) if missing else old), None
-
-        if wanted:
-            self._next(make)
 
     def materialize(
         self,
@@ -203,7 +178,8 @@ class Cube:
         if threads is not None:
             _checked_threads(threads)
         wanted = [declaration_of(self.schema, one) for one in projections]
-        self._declare_missing(wanted)
+        if wanted:
+            self._next(lambda old, _: (_declaring_missing(old, wanted), None))
         names = {one.name for one in wanted}
         waiting = build_order(
             [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
@@ -213,6 +189,32 @@ class Cube:
             if progress is not None:
                 made = next(one for one in self.projections if one.name == projection.name)
                 progress(Progress(made, done, len(waiting), source))
+
+    def damage(self) -> Mapping[str, tuple[StorageError, ...]]:
+        """Reads all files of this version, and gives an error for each that is not what it was, by the projection that
+        it is of (`facts` among them); files that say what codes mean are of none, which is "". In memory there is no
+        damage."""
+        return {} if self._home is None else self._home.damage(self._snapshot)
+
+    def repair(
+        self, *, progress: Callable[[Progress], None] | None = None, cancel: Event | None = None
+    ) -> tuple[Projection, ...]:
+        """Builds the projections anew of which a file is damaged or missing, from the facts or others that are whole,
+        and publishes them as one version, with the refresh times that they had. Gives them; none where all is whole.
+
+        Reads all files of the version that was published last. Raises StorageError, naming the files, where facts are
+        damaged or what codes mean, which nothing can be made anew from; else as `materialize` does. Then nothing has
+        changed.
+        """
+        home = self._home
+        if home is None:
+            return ()
+
+        def make(old: Snapshot, shelf: Shelf) -> tuple[Snapshot, tuple[Projection, ...]]:
+            damage = home.damage(old)
+            return repaired(old, damage, progress, cancel, shelf) if damage else (old, ())
+
+        return self._next(make)
 
     def append(
         self,
@@ -358,6 +360,7 @@ class Cube:
                 self._snapshot, done = make(self._snapshot, MEMORY)
             else:
                 self._snapshot, done = self._home.next(self._snapshot, make)
+                self._home.tidy(self._snapshot)
             return done
 
 
@@ -367,6 +370,11 @@ def _instant(name: str, said: str | date | Moment, zone: Zone) -> int:
         return Moment.of(said).instant(zone)
     except ValueError as error:
         raise QueryError(f"{name} {quote(str(said))} is {error}") from None
+
+
+def _declaring_missing(snapshot: Snapshot, wanted: Iterable[Projection]) -> Snapshot:
+    missing = undeclared(snapshot.catalog.projections, wanted)
+    return declaring(snapshot, missing) if missing else snapshot
 
 
 def _checked_threads(threads: int) -> int:

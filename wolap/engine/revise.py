@@ -219,7 +219,11 @@ def facts_on(facts: SegmentedSource, level: str, leading: tuple[str, ...], shelf
         for stretch in _cuts(segment, level, shelf.most):
             own = layout
             if not stretch.covers(layout.span):
-                own = in_order(segment.chosen([stretch]), facts.zone, facts.dictionaries, level, leading)
+                parts = segment.chosen([stretch])
+                if not parts:
+                    # All that the layout has there is dead.
+                    continue
+                own = in_order(parts, facts.zone, facts.dictionaries, level, leading)
             yield Segment(stretch, shelf.hold(FACTS, own, stretch), own.rows)
 
 
