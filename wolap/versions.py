@@ -167,8 +167,9 @@ def revised(
 ) -> tuple[Snapshot, Revised]:
     """With other facts, and all that is built of them as it is then. Raises MetricOverflow and Cancelled."""
     catalog, change = snapshot.catalog, wanted.change
-    if not change.touched:
-        return snapshot, Revised(0, 0, (), catalog.version)
+    nothing = snapshot, Revised(0, 0, (), catalog.version)
+    if not change.touched and not change.forgets:
+        return nothing
     projections = [one for one in catalog.projections if one.statistics is not None]
     revision = Revision(
         catalog.schema, projections, snapshot.sources, wanted.dictionaries, change,
@@ -187,6 +188,10 @@ def revised(
     dictionaries = replace(dictionaries, counts=counts)
     if change.forgets:
         empty = {name: np.flatnonzero((counts[name] == 0) & one.is_live) for name, one in dictionaries.members.items()}
+        # Of facts that went earlier there may be left what they were.
+        has_left = any(source.segments != snapshot.sources[name].segments for name, source in sources.items())
+        if not change.touched and not has_left and not any(map(len, (*empty.values(), *wanted.items.values()))):
+            return nothing
         dictionaries = dictionaries.without(empty, wanted.items)
         sources = {name: source.known_by(dictionaries) for name, source in sources.items()}
     alike = _Alike(catalog)

@@ -1,9 +1,9 @@
 """`PYTHONPATH=.:tests python -m proof.kills --kills 500`: writers that are killed, and what they leave behind.
 
 A child stores a cube and lets the steps of a ledger happen to it, builds among them; it says through a pipe which
-version it has published. It is killed at a random moment, again and again. Each time the folder has to open with the version
-that was said last or the one behind it, and answer as the ledger does then; the next child goes on from there. After
-enough steps another ledger begins, in another folder.
+version it has published. It is killed at a random moment, again and again. Each time the folder has to
+open with the version that was said last or the one behind it, and answer as the ledger does then; the next child goes
+on from there. After enough steps another ledger begins, in another folder.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import count, islice
 from pathlib import Path
 from threading import Event, Thread
@@ -309,6 +310,30 @@ class TestMeeting:
             "writer.lock",
             f"manifest-{cube.snapshot.catalog.version}.json",
         }
+
+    @pytest.mark.parametrize("by", ["shop", "account"])
+    def test_what_went_with_other_facts_is_forgotten_when_it_is_deleted(self, tmp_path: Path, by: str) -> None:
+        """A day was replaced, and who asks to be forgotten had facts there alone: they are dead, and yet in a file."""
+        [step] = islice(steps(5), 1)
+        rows, secret = list(step.rows), 0x5EC12E75EC12E7
+        at, *_ = rows[0]
+        cube = Cube(SCHEMA, table([*rows, (at, "s770077", secret, 5)]))
+        cube.materialize("city/shop")
+        cube.save(tmp_path)
+        day = at.date()
+        cube.replace(table([row for row in rows if row[0].date() == day]), str(day), str(day + timedelta(days=1)))
+        assert self.holding(tmp_path, b"s770077") and self.holding(tmp_path, secret.to_bytes(8, "little"))  # noqa: PT018
+        number = cube.snapshot.catalog.version
+        cube.delete({by: "s770077" if by == "shop" else secret})
+        assert not self.holding(tmp_path, b"s770077" if by == "shop" else secret.to_bytes(8, "little"))
+        assert cube.snapshot.catalog.version == number + 1
+        for one in (cube, Cube.open(tmp_path)):
+            check(one.snapshot, State(rows))
+        cube.delete({by: "s770077" if by == "shop" else secret})
+        assert cube.snapshot.catalog.version == number + 1, "there is nothing left that could be forgotten"
+
+    def holding(self, path: Path, what: bytes) -> list[str]:
+        return [name for name in names(path) if what in (path / name).read_bytes()]
 
     def test_days_whose_facts_are_all_replaced_can_be_stored(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

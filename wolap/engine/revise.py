@@ -141,6 +141,10 @@ class Revision:
         was made of."""
         stretches = stretches_of(projection, self.change.touched)
         old = self.sources[projection.name]
+        if not stretches:
+            self._put(projection.name, (), ())
+            self._done.append(projection)
+            return projection
         if self._added and self.change.keep is None and projection.partials == projection.mergeable:
             source, layout = self._merged(projection, old, stretches)
         else:
