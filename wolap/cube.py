@@ -116,12 +116,16 @@ class Cube:
 
     def catch_up(self) -> bool:
         """Takes the version that was published last in the folder of the cube, by whichever process, if that is a newer
-        one. Answers that are being worked out are not disturbed. Raises StorageError."""
-        with self._lock:
-            newer = None if self._home is None else self._home.newer(self._snapshot)
-            if newer is not None:
-                self._snapshot = newer
+        one. Answers that are being worked out are not disturbed. While a thread changes the cube, which brings the
+        newest, this does nothing and does not wait. Raises StorageError."""
+        if self._home is None or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            newer = self._home.newer(self._snapshot)
+            self._snapshot = newer or self._snapshot
             return newer is not None
+        finally:
+            self._lock.release()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -154,7 +158,7 @@ class Cube:
 
         def make(old: Snapshot, _: Shelf) -> tuple[Snapshot, None]:
             check_undeclared(old.catalog.projections, declared)
-            return (declaring(old, declared) if declared else old), None
+            return declaring(old, declared), None
 
         self._next(make)
         return declared
@@ -179,7 +183,7 @@ class Cube:
             _checked_threads(threads)
         wanted = [declaration_of(self.schema, one) for one in projections]
         if wanted:
-            self._next(lambda old, _: (_declaring_missing(old, wanted), None))
+            self._next(lambda old, _: (declaring(old, undeclared(old.catalog.projections, wanted)), None))
         names = {one.name for one in wanted}
         waiting = build_order(
             [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
@@ -370,11 +374,6 @@ def _instant(name: str, said: str | date | Moment, zone: Zone) -> int:
         return Moment.of(said).instant(zone)
     except ValueError as error:
         raise QueryError(f"{name} {quote(str(said))} is {error}") from None
-
-
-def _declaring_missing(snapshot: Snapshot, wanted: Iterable[Projection]) -> Snapshot:
-    missing = undeclared(snapshot.catalog.projections, wanted)
-    return declaring(snapshot, missing) if missing else snapshot
 
 
 def _checked_threads(threads: int) -> int:

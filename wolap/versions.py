@@ -74,8 +74,10 @@ def loaded(
     return _known(Snapshot(known, {FACTS: source}, replace(dictionaries, counts=counts), partition, leading))
 
 
-def declaring(snapshot: Snapshot, projections: Iterable[Projection]) -> Snapshot:
-    """With more projections, which are not built."""
+def declaring(snapshot: Snapshot, projections: Sequence[Projection]) -> Snapshot:
+    """With more projections, which are not built; the very same where there are none."""
+    if not projections:
+        return snapshot
     *others, facts = snapshot.catalog.projections
     return _with(snapshot, (*others, *projections, facts), snapshot.sources)
 

@@ -265,6 +265,7 @@ class TestMeeting:
             for one in (cube, Cube.open(tmp_path)):
                 check(one.snapshot, state)
             assert Cube.open(tmp_path).catch_up() is False
+            assert cube.catch_up() is False
         finally:
             going_on.set()
             writer.join()
