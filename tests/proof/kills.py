@@ -1,4 +1,4 @@
-"""`PYTHONPATH=.:tests python -m proof.kills --kills 500`: writers that are killed, and what they leave behind.
+"""`PYTHONPATH=tests python -m proof.kills --kills 500`: writers that are killed, and what they leave behind.
 
 A child stores a cube and lets the steps of a ledger happen to it, builds among them; it says through a pipe which
 version it has published. It is killed at a random moment, again and again. Each time the folder has to
@@ -57,6 +57,7 @@ def run(kills: int, seed: int, patience: float = 60) -> Killed:
         with TemporaryDirectory() as folder:
             _ledger(Path(folder) / "cube", random.randrange(1 << 30), random, kills, killed, patience)
         killed.ledgers += 1
+        print(f"{killed.kills:,} of {kills:,} kills", file=sys.stderr)
     return killed
 
 

@@ -1,4 +1,4 @@
-"""`PYTHONPATH=.:tests python -m proof.refreshes --refreshes 1000`: readers that ask while a cube changes.
+"""`PYTHONPATH=tests python -m proof.refreshes --refreshes 1000`: readers that ask while a cube changes.
 
 The steps of a ledger happen to a cube, in memory and in a folder. All the while threads of the same process ask it,
 and other processes that have the folder open and catch up with it; of a stored cube some readers keep the version that
