@@ -9,7 +9,6 @@ is no decision about numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -19,14 +18,14 @@ from typing import TypeVar
 import pyarrow as pa
 
 from wolap.changes import Wanted, appended, deleted, replaced, retained
-from wolap.declaring import declaration_of
+from wolap.declaring import check_undeclared, declaration_of, undeclared
 from wolap.engine.load import ArrowStream, table_of
 from wolap.engine.result import Result
 from wolap.engine.scan import Means
 from wolap.engine.segments import MEMORY, Shelf
 from wolap.engine.sizes import estimate_sizes
 from wolap.engine.verdict import Verdict
-from wolap.errors import Problem, QueryError, SchemaError, quote
+from wolap.errors import Problem, QueryError, SchemaError, StorageError, quote
 from wolap.home import Home
 from wolap.model.filter import Values
 from wolap.model.forest import Forest
@@ -42,7 +41,7 @@ from wolap.planner.plan import Plan
 from wolap.planner.source import build_order
 from wolap.planner.workload import demands_of, path_queries
 from wolap.snapshot import Snapshot
-from wolap.versions import Progress, Revised, built, declaring, loaded, revised
+from wolap.versions import Progress, Revised, built, declaring, loaded, repaired, revised
 
 __all__ = ["ArrowStream", "Cube", "Progress", "Result", "Revised"]
 
@@ -138,12 +137,16 @@ class Cube:
 
     def catch_up(self) -> bool:
         """Takes the version that was published last in the folder of the cube, by whichever process, if that is a newer
-        one. Answers that are being worked out are not disturbed. Raises StorageError."""
-        with self._lock:
-            newer = None if self._home is None else self._home.newer(self._snapshot)
-            if newer is not None:
-                self._snapshot = newer
+        one. Answers that are being worked out are not disturbed. While a thread changes the cube, which brings the
+        newest, this does nothing and does not wait. Raises StorageError."""
+        if self._home is None or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            newer = self._home.newer(self._snapshot)
+            self._snapshot = newer or self._snapshot
             return newer is not None
+        finally:
+            self._lock.release()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -173,31 +176,13 @@ class Cube:
         for a projection that is declared already.
         """
         declared = tuple(declaration_of(self.schema, one) for one in projections)
-        with self._lock:
-            present = [one.name for one in self.projections]
-            problems = [
-                Problem(f"projections.{one.name}", "is declared already")
-                for index, one in enumerate(declared)
-                if one.name in present or one.name in [other.name for other in declared[:index]]
-            ]
-            if problems:
-                raise SchemaError(problems)
-            self._next(lambda old, _: (declaring(old, declared), None))
-        return declared
 
-    def _declare_missing(self, wanted: Iterable[Projection]) -> None:
-        """Declares what is not yet. What has the name of another projection is refused."""
-        with self._lock:
-            present = {one.name: replace(one, statistics=None) for one in self.projections}
-            missing: dict[str, Projection] = {}
-            for one in wanted:
-                if present.get(one.name, one) != one:
-                    found = "is declared already, with other dimensions, metrics, filters or another zone"
-                    raise SchemaError([Problem(f"projections.{one.name}", found, "another name")])
-                if one.name not in present:
-                    missing[one.name] = one
-            if missing:
-                self._next(lambda old, _: (declaring(old, missing.values()), None))
+        def make(old: Snapshot, _: Shelf) -> tuple[Snapshot, None]:
+            check_undeclared(old.catalog.projections, declared)
+            return declaring(old, declared), None
+
+        self._next(make)
+        return declared
 
     def materialize(
         self,
@@ -218,17 +203,43 @@ class Cube:
         if threads is not None:
             _checked_threads(threads)
         wanted = [declaration_of(self.schema, one) for one in projections]
-        self._declare_missing(wanted)
+        if wanted:
+            self._next(lambda old, _: (declaring(old, undeclared(old.catalog.projections, wanted)), None))
         names = {one.name for one in wanted}
         waiting = build_order(
             [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
         )
         for done, projection in enumerate(waiting, 1):
-            with self._lock:
-                source = self._next(partial(built, projection, now, cancel, threads))
+            source = self._next(partial(built, projection, now, cancel, threads))
             if progress is not None:
                 made = next(one for one in self.projections if one.name == projection.name)
                 progress(Progress(made, done, len(waiting), source))
+
+    def damage(self) -> Mapping[str, tuple[StorageError, ...]]:
+        """Reads all files of this version, and gives an error for each that is not what it was, by the projection that
+        it is of (`facts` among them); files that say what codes mean are of none, which is "". In memory there is no
+        damage."""
+        return {} if self._home is None else self._home.damage(self._snapshot)
+
+    def repair(
+        self, *, progress: Callable[[Progress], None] | None = None, cancel: Event | None = None
+    ) -> tuple[Projection, ...]:
+        """Builds the projections anew of which a file is damaged or missing, from the facts or others that are whole,
+        and publishes them as one version, with the refresh times that they had. Gives them; none where all is whole.
+
+        Reads all files of the version that was published last. Raises StorageError, naming the files, where facts are
+        damaged or what codes mean, which nothing can be made anew from; else as `materialize` does. Then nothing has
+        changed.
+        """
+        home = self._home
+        if home is None:
+            return ()
+
+        def make(old: Snapshot, shelf: Shelf) -> tuple[Snapshot, tuple[Projection, ...]]:
+            damage = home.damage(old)
+            return repaired(old, damage, progress, cancel, shelf) if damage else (old, ())
+
+        return self._next(make)
 
     def append(
         self,
@@ -344,9 +355,12 @@ class Cube:
         `whole` time. With `afresh` what is built does not count. Sizes are estimated from a sample of the facts.
         Raises QueryError for a budget below 1 and for queries that do not fit the cube, and Cancelled.
         """
-        catalog, facts = self._snapshot.catalog, self._snapshot.sources[FACTS]
+        # Held until it is done with, so that the files of its facts stay.
+        snapshot = self._snapshot
+        catalog, facts = snapshot.catalog, snapshot.sources[FACTS]
         if queries is None:
-            forest = Forest(tuple(self.schema.trees)) if audience is None else self.schema.forest(audience)
+            schema = catalog.schema
+            forest = Forest(tuple(schema.trees)) if audience is None else schema.forest(audience)
             queries = path_queries(catalog, forest, whole=whole)
 
         def measure(declared: Sequence[Projection]) -> Sequence[Statistics]:
@@ -371,6 +385,7 @@ class Cube:
                 self._snapshot, done = make(self._snapshot, MEMORY)
             else:
                 self._snapshot, done = self._home.next(self._snapshot, make)
+                self._home.tidy(self._snapshot)
             return done
 
 

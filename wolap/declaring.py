@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from wolap.errors import Problem, SchemaError, quote
@@ -10,7 +10,7 @@ from wolap.model.projection import Projection, declare_projection, stored_of
 from wolap.model.query import settle_filter, unreadable_members
 from wolap.model.schema import Schema
 
-__all__ = ["declaration_of"]
+__all__ = ["check_undeclared", "declaration_of", "undeclared"]
 
 
 def declaration_of(schema: Schema, projection: str | Projection) -> Projection:
@@ -28,6 +28,32 @@ def declaration_of(schema: Schema, projection: str | Projection) -> Projection:
     # The very zone of the cube, where it is that: the planner asks often, and sees it at a glance.
     zone = schema.zone if projection.zone == schema.zone else projection.zone
     return replace(projection, zone=zone, filters=filters, statistics=None)
+
+
+def check_undeclared(present: Iterable[Projection], wanted: Sequence[Projection]) -> None:
+    """Raises SchemaError where one that is wanted has the name of another, or of one that is present."""
+    taken = {one.name for one in present}
+    problems: list[Problem] = []
+    for one in wanted:
+        if one.name in taken:
+            problems.append(Problem(f"projections.{one.name}", "is declared already"))
+        taken.add(one.name)
+    if problems:
+        raise SchemaError(problems)
+
+
+def undeclared(present: Iterable[Projection], wanted: Iterable[Projection]) -> tuple[Projection, ...]:
+    """Those that are wanted and not present. Raises SchemaError for what has the name of another."""
+    known = {one.name: replace(one, statistics=None) for one in present}
+    missing: list[Projection] = []
+    for one in wanted:
+        if one.name not in known:
+            known[one.name] = one
+            missing.append(one)
+        elif known[one.name] != one:
+            found = "is declared already, with other dimensions, metrics, filters or another zone"
+            raise SchemaError([Problem(f"projections.{one.name}", found, "another name")])
+    return tuple(missing)
 
 
 def _unfit(schema: Schema, projection: Projection) -> str | None:

@@ -7,6 +7,7 @@ folder serves by itself: the whole declaration is in it, as the text of a cube f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -115,6 +116,23 @@ class Home:
             if found is present:
                 return present, made
             return self._published(writer, found, present), made
+
+    def tidy(self, snapshot: Snapshot) -> None:
+        """Removes the files of versions that nobody reads any more: a cube that has made the present one has let go of
+        the one before only now. Where another process writes, that does so."""
+        folder, manifest = Folder.at(self.path), _opened(snapshot).manifest
+        if len(folder.versions) > 1:
+            with suppress(StorageError, OSError), folder.writing() as writer:
+                if folder.versions[0] == manifest.number:
+                    writer.clean(manifest)
+
+    def damage(self, snapshot: Snapshot) -> Mapping[str, tuple[StorageError, ...]]:
+        """Reads all files of a version, and gives what is wrong with those that are not what they were, by the
+        projection that they are of; dictionaries are of none, which is ""."""
+        found: dict[str, tuple[StorageError, ...]] = {}
+        for name, error in _opened(snapshot).damage(snapshot.catalog.schema.zone):
+            found[name or ""] = (*found.get(name or "", ()), error)
+        return found
 
     def _published(self, writer: Writer, snapshot: Snapshot, before: Snapshot | None) -> Snapshot:
         """A version once it is on disk, with what holds its files."""

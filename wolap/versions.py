@@ -6,7 +6,7 @@ that is built, or facts that came or went, with all that was built of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,13 +26,14 @@ from wolap.engine.revise import Revision, facts_on, span_of
 from wolap.engine.scan import Means
 from wolap.engine.segments import SegmentedSource, Shelf, shelved
 from wolap.engine.shares import counted, counts_of, shares_of
+from wolap.errors import StorageError
 from wolap.model.interval import Interval
 from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts
 from wolap.model.schema import Schema
-from wolap.planner.source import source_of
+from wolap.planner.source import build_order, source_of
 from wolap.snapshot import Snapshot
 
-__all__ = ["Progress", "Revised", "built", "declaring", "ingested", "loaded", "moved", "revised"]
+__all__ = ["Progress", "Revised", "built", "declaring", "ingested", "loaded", "moved", "repaired", "revised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,10 @@ def ingested(
     return _known(Snapshot(known, {FACTS: source}, found.dictionaries, found.partition, leading))
 
 
-def declaring(snapshot: Snapshot, projections: Iterable[Projection]) -> Snapshot:
-    """With more projections, which are not built."""
+def declaring(snapshot: Snapshot, projections: Sequence[Projection]) -> Snapshot:
+    """With more projections, which are not built; the very same where there are none."""
+    if not projections:
+        return snapshot
     *others, facts = snapshot.catalog.projections
     return _with(snapshot, (*others, *projections, facts), snapshot.sources)
 
@@ -124,6 +127,31 @@ def built(
     made = replace(projection, statistics=_Alike(snapshot.catalog).of(own.statistics(refreshed)))
     projections = tuple(made if one.name == made.name else one for one in snapshot.catalog.projections)
     return _with(snapshot, projections, {**snapshot.sources, made.name: own}), source
+
+
+def repaired(
+    snapshot: Snapshot,
+    damage: Mapping[str, Collection[StorageError]],
+    progress: Callable[[Progress], None] | None,
+    cancel: Event | None,
+    shelf: Shelf,
+) -> tuple[Snapshot, tuple[Projection, ...]]:
+    """With the projections that are damaged built anew of what is not, and those. Raises StorageError where facts are
+    damaged, or what codes mean; else as `built` does."""
+    if lost := [str(error) for name in (FACTS, "") for error in damage.get(name, ())]:
+        raise StorageError("\n".join(lost))
+    catalog = snapshot.catalog
+    waiting = build_order([one for one in catalog.projections if one.name in damage])
+    refreshed = {one.name: one.statistics.refreshed for one in waiting if one.statistics is not None}
+    left = [replace(one, statistics=None) if one.name in damage else one for one in catalog.projections]
+    found = _with(snapshot, left, {name: one for name, one in snapshot.sources.items() if name not in damage})
+    made: list[Projection] = []
+    for projection in waiting:
+        found, source = built(projection, refreshed[projection.name], cancel, None, found, shelf)
+        made += [one for one in found.catalog.projections if one.name == projection.name]
+        if progress is not None:
+            progress(Progress(made[-1], len(made), len(waiting), source))
+    return found, tuple(made)
 
 
 def moved(snapshot: Snapshot, shelf: Shelf) -> Snapshot:
@@ -161,8 +189,9 @@ def revised(
 ) -> tuple[Snapshot, Revised]:
     """With other facts, and all that is built of them as it is then. Raises MetricOverflow and Cancelled."""
     catalog, change = snapshot.catalog, wanted.change
-    if not change.touched:
-        return snapshot, Revised(0, 0, (), catalog.version)
+    nothing = snapshot, Revised(0, 0, (), catalog.version)
+    if not change.touched and not change.forgets:
+        return nothing
     projections = [one for one in catalog.projections if one.statistics is not None]
     revision = Revision(
         catalog.schema, projections, snapshot.sources, wanted.dictionaries, change,
@@ -181,6 +210,10 @@ def revised(
     dictionaries = replace(dictionaries, counts=counts)
     if change.forgets:
         empty = {name: np.flatnonzero((counts[name] == 0) & one.is_live) for name, one in dictionaries.members.items()}
+        # Of facts that went earlier there may be left what they were.
+        has_left = any(source.segments != snapshot.sources[name].segments for name, source in sources.items())
+        if not change.touched and not has_left and not any(map(len, (*empty.values(), *wanted.items.values()))):
+            return nothing
         dictionaries = dictionaries.without(empty, wanted.items)
         sources = {name: source.known_by(dictionaries) for name, source in sources.items()}
     alike = _Alike(catalog)

@@ -5,53 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 
 import pytest
 
 from storage.cubes import publish, sales, stored
+from storage.failing_disk import CALLS, Failing
 from storage.test_folder import assert_stored, names
 from wolap import Cube, StorageError
 from wolap.storage import disk
 from wolap.storage.folder import Folder
-
-CALLS = ("make_folder", "write", "sync", "rename", "remove")
 
 
 @pytest.fixture(scope="module")
 def cubes() -> list[Cube]:
     """Those that versions are of, in turn."""
     return [sales(rows=40, shops=shops, projections=("day/city",)) for shops in (3, 5, 7)]
-
-
-class Failing:
-    """A disk of which one call fails, and perhaps all that come behind it."""
-
-    def __init__(self, patched: pytest.MonkeyPatch, at: int, for_good: bool) -> None:
-        self.at = at
-        self.for_good = for_good
-        self.calls = 0
-        self.failed: list[str] = []
-        for name in CALLS:
-            patched.setattr(disk, name, self._wrapped(name, getattr(disk, name)))
-
-    def _wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*arguments: Any) -> Any:
-            place = self.calls
-            self.calls += 1
-            if place == self.at or (self.for_good and place > self.at):
-                self.failed.append(name)
-                if name == "write":
-                    # What is left of the disk is filled.
-                    call(arguments[0], arguments[1][: len(arguments[1]) // 2])
-                raise OSError(28, "No space left on device")
-            return call(*arguments)
-
-        return wrapped
 
 
 @pytest.mark.parametrize("for_good", [False, True])

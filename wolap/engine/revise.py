@@ -141,6 +141,10 @@ class Revision:
         was made of."""
         stretches = stretches_of(projection, self.change.touched)
         old = self.sources[projection.name]
+        if not stretches:
+            self._put(projection.name, (), ())
+            self._done.append(projection)
+            return projection
         if self._added and self.change.keep is None and projection.partials == projection.mergeable:
             source, layout = self._merged(projection, old, stretches)
         else:
@@ -219,7 +223,11 @@ def facts_on(facts: SegmentedSource, level: str, leading: tuple[str, ...], shelf
         for stretch in _cuts(segment, level, shelf.most):
             own = layout
             if not stretch.covers(layout.span):
-                own = in_order(segment.chosen([stretch]), facts.zone, facts.dictionaries, level, leading)
+                parts = segment.chosen([stretch])
+                if not parts:
+                    # All that the layout has there is dead.
+                    continue
+                own = in_order(parts, facts.zone, facts.dictionaries, level, leading)
             yield Segment(stretch, shelf.hold(FACTS, own, stretch), own.rows)
 
 

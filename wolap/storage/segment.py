@@ -157,7 +157,7 @@ def map_segment(folder: Path, stored: StoredSegment, projection: str, zone: Zone
 
     Raises StorageError where the file is not what it was, at once or when a column is first asked for.
     """
-    what, remedy = f"projection {projection}", "build it again from the facts"
+    what, remedy = f"projection {projection}", "build it again from the facts with Cube.repair()"
     if projection == FACTS:
         what, remedy = FACTS, "restore the file from a copy, or build the cube again from where the facts came from"
     file = ArrayFile(folder, stored.file, f"{what}, {_stretch_text(stored.stretch, zone)}", remedy)

@@ -95,7 +95,7 @@ class Writer:
         with self._lock:
             for name in manifest.files:
                 self._new.pop(name, None)
-        self._clean(manifest)
+        self.clean(manifest)
         return Opened(self.folder, manifest, held)
 
     def _sync(self, names: Iterable[str]) -> None:
@@ -140,9 +140,9 @@ class Writer:
             raise
         return held
 
-    def _clean(self, manifest: Manifest) -> None:
-        """Removes versions that nobody holds, and files that none names. What cannot be removed now can be when the
-        next version is published; the present one is published, whatever happens here."""
+    def clean(self, manifest: Manifest) -> None:
+        """Removes versions that nobody holds but the present one, and files that none names. What cannot be removed
+        now can be when the next version is published; the present one is published, whatever happens here."""
         try:
             # What is there now has its name among the new ones, if a thread of this writer is writing it.
             there = [f"{part}/{path.name}" for part in PARTS for path in (self.folder / part).iterdir()]
