@@ -171,7 +171,7 @@ class Cube:
             missing: dict[str, Projection] = {}
             for one in wanted:
                 if present.get(one.name, one) != one:
-                    found = "is declared already, with other dimensions, metrics, filters or another zone"
+                    found = "is declared already, with other dimensions, metrics, filters, zone or schedule"
                     raise SchemaError([Problem(f"projections.{one.name}", found, "another name")])
                 if one.name not in present:
                     missing[one.name] = one
