@@ -49,7 +49,9 @@ FILTERS = st.dictionaries(st.sampled_from(["country", "of-size"]), MEMBERS, max_
     st.sampled_from([None, "a-name"]),
     st.sampled_from([None, "1 minute", "2 months"]),
 )
-def test_a_section_is_read_as_what_it_was_written_of(tmp_path_factory, steps, zone, where, where_not, metrics, name, every):
+def test_a_section_is_read_as_what_it_was_written_of(
+    tmp_path_factory, steps, zone, where, where_not, metrics, name, every
+):
     file = Path(tmp_path_factory.getbasetemp()) / "sales.toml"
     file.write_text(HEAD, encoding="utf-8")
     schema = read_cube_file(file).schema

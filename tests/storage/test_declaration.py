@@ -34,7 +34,9 @@ def test_what_is_only_shown_or_asked_may_change() -> None:
     metrics["sales"] = replace(metrics["sales"], every=Span(1, "day"))
     assert SCHEMA.time is not None
     time = replace(SCHEMA.time, everywhere=True, refresh={"day": Span(3, "hour")})
-    changed = replace(SCHEMA, time=time, title="Sales", trees=[Tree.parse("city")], dimensions=dimensions, metrics=metrics)
+    changed = replace(
+        SCHEMA, time=time, title="Sales", trees=[Tree.parse("city")], dimensions=dimensions, metrics=metrics
+    )
     text = cube_text(
         changed,
         [declare_projection(changed, "day/city")],
@@ -43,7 +45,8 @@ def test_what_is_only_shown_or_asked_may_change() -> None:
         strict=True,
         facts="x.csv",
     )
-    assert "refresh" in text and "every" in text
+    assert "refresh" in text
+    assert "every" in text
     check_declaration(STORED, text, "sales.cube")
 
 
