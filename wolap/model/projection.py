@@ -233,6 +233,11 @@ class Catalog:
         """Which reports lead to an answer, for each caller to whom somebody wanted to offer them (W48)."""
         return {}
 
+    @cached_property
+    def known(self) -> dict[Hashable, Any]:
+        """What whoever shows answers has worked out of its declarations."""
+        return {}
+
 
 def declare_facts(schema: Schema, statistics: Statistics | None = None) -> Projection:
     """The facts of a schema as its finest projection."""
