@@ -196,7 +196,7 @@ class Endpoint:
         if len(links.href) > LONGEST_TARGET:
             text = "the target, with all that it leaves unsaid, is longer than"
             return _refusal(414, f"{text} {LONGEST_TARGET:,} characters, and could not be asked again")
-        validators = validators_of(snapshot, plan, links, choice, now)
+        validators = validators_of(snapshot, plan, links, choice, surroundings.implied, now)
         # Of an interval that is not said in full the end is the clock's.
         in_full = {"start", "end"} <= target.reserved.keys() or not schema.levels.intersection(query.group)
         if (tag := is_known(request.headers, validators, by_date=in_full)) is not None:

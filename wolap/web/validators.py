@@ -16,13 +16,15 @@ does not count.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
+from itertools import islice
 from typing import NamedTuple
 
 from wolap.cube_file_text import cube_text
+from wolap.model.filter import Filter
 from wolap.model.interval import instant_of
 from wolap.model.projection import FACTS
 from wolap.model.zone import SECOND
@@ -34,6 +36,7 @@ from wolap.web.negotiation import Choice
 __all__ = ["Validators", "answered_by", "coded", "is_known", "validators_of"]
 
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+_TAGS = re.compile(rf"(?:[ \t,]|{_TAG.pattern})*")
 _CODED = "-gzip"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Tags of one request that are looked at.
@@ -55,14 +58,17 @@ class Validators(NamedTuple):
         return (("ETag", self.tag), *dated)
 
 
-def validators_of(snapshot: Snapshot, plan: Plan, links: Links, choice: Choice, now: datetime) -> Validators:
-    """Those of a report in a format, as it was planned by a version of a cube."""
+def validators_of(
+    snapshot: Snapshot, plan: Plan, links: Links, choice: Choice, implied: Iterable[Filter], now: datetime
+) -> Validators:
+    """Those of a report in a format, as it was planned by a version of a cube for a caller with implied filters."""
     digest = sha256()
     for part in (
         _WRITTEN_BY,
         _declared(snapshot),
         choice.format,
         choice.media_type,
+        *map(str, implied),
         *_linked(links),
         *_read(snapshot, plan),
     ):
@@ -120,7 +126,7 @@ def is_known(headers: Mapping[str, str], found: Validators, *, by_date: bool) ->
         own = _TAG.fullmatch(found.tag)
         assert own is not None
         same = {own[1]: found.tag, coded(own[1]): coded(found.tag)}
-        tags = [match[1] for match, _ in zip(_TAG.finditer(named), range(_MOST_TAGS), strict=False)]
+        tags = [match[1] for match in islice(_TAG.finditer(named), _MOST_TAGS)] if _TAGS.fullmatch(named) else []
         return next((same[tag] for tag in tags if tag in same), None)
     since = _date(headers.get("if-modified-since"))
     if by_date and since is not None and found.modified is not None and found.modified <= since:
