@@ -49,7 +49,18 @@ SEES = {
     "__main__": ALL,
 }
 ARROW = {"numpy", "pyarrow", "polars"}
-SEES_ARROW = {"engine", "storage", "sources", "snapshot", "changes", "versions", "cube", "representations", "apis"}
+SEES_ARROW = {
+    "engine",
+    "storage",
+    "sources",
+    "snapshot",
+    "changes",
+    "versions",
+    "home",
+    "cube",
+    "representations",
+    "apis",
+}
 SEES_STRANGERS = {"command", "server"}
 # The modules that an extra serves, and what they may see of it.
 EXTRAS = {"web/compression.py": {"isal"}, "storage/checksum.py": {"isal"}, "engine/loops.py": {"numba"}}

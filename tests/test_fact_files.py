@@ -15,7 +15,7 @@ from pyarrow import feather, parquet
 
 from wolap import Cube, Query, SchemaError
 from wolap.cube_file import load_cube, read_cube_file
-from wolap.sources.files import read_facts
+from wolap.sources.files import read_facts, read_pieces
 
 TABLE = pa.table(
     {
@@ -123,6 +123,25 @@ def test_only_the_columns_that_are_asked_for_are_read(tmp_path: Path) -> None:
     assert read_facts("facts.parquet", tmp_path, ["city", "nothing", "at", "city"]).column_names == ["city", "at"]
     assert read_facts("facts.parquet", tmp_path).num_columns == 5
     assert read_facts("facts.parquet", tmp_path, []).num_rows == 3
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 7, 1 << 20])
+def test_pieces_are_the_facts(tmp_path: Path, rows: int) -> None:
+    for name in ("a", "b", "c"):
+        parquet.write_table(TABLE, tmp_path / f"{name}.parquet")
+    whole = read_facts("*.parquet", tmp_path, ["city", "at"])
+    pieces = list(read_pieces("*.parquet", tmp_path, ["city", "at"], rows))
+    assert pa.concat_tables(pieces).equals(whole)
+    assert all(one.num_rows < rows + 3 for one in pieces)
+    assert sum(one.num_rows for one in read_pieces("*.parquet", tmp_path, [], rows)) == whole.num_rows
+
+
+def test_pieces_of_what_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"no parquet")
+    with pytest.raises(SchemaError, match="cannot be read"):
+        list(read_pieces("a.parquet", tmp_path))
+    with pytest.raises(SchemaError, match="there is no"):
+        next(read_pieces("b.parquet", tmp_path))
 
 
 def test_lines_within_quotes_of_a_long_file(tmp_path: Path) -> None:

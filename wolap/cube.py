@@ -14,13 +14,13 @@ from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from threading import Event, RLock
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 
 from wolap.changes import Wanted, appended, deleted, replaced, retained
 from wolap.declaring import declaration_of
-from wolap.engine.load import needed_columns
+from wolap.engine.load import ArrowStream, table_of
 from wolap.engine.result import Result
 from wolap.engine.revise import Change
 from wolap.engine.scan import Means
@@ -50,14 +50,6 @@ __all__ = ["ArrowStream", "Cube", "Progress", "Result", "Revised"]
 Made = TypeVar("Made")
 
 
-class ArrowStream(Protocol):
-    """Anything that exports Arrow data (the PyCapsule interface): polars, pandas, DuckDB and others."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """See the Arrow PyCapsule interface."""
-        ...
-
-
 class Cube:
     """Facts under a schema, with pre-aggregations of them.
 
@@ -85,7 +77,7 @@ class Cube:
         compiled: bool = True,
     ) -> None:
         means = Means(_checked_threads(threads), compiled)
-        table = _table(schema, facts)
+        table = table_of(schema, facts)
         catalog = Catalog(schema, (), strict=strict, caps=caps or Caps())
         self._snapshot = loaded(catalog, table, refreshed, tuple(cluster), means)
         self._lock = RLock()
@@ -103,6 +95,35 @@ class Cube:
         cube._home = Home(Path(path))
         cube._snapshot = cube._home.open(caps, Means(_checked_threads(threads), compiled))
         cube._lock = RLock()
+        return cube
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        schema: Schema,
+        facts: Iterable[pa.Table],
+        *,
+        strict: bool = False,
+        caps: Caps | None = None,
+        refreshed: datetime | None = None,
+        cluster: Sequence[str] = (),
+        threads: int = 1,
+        compiled: bool = True,
+        cancel: Event | None = None,
+    ) -> Cube:
+        """A cube that lives in a folder from the start, which is new or empty, of facts that come in pieces and may be
+        more than memory holds: one piece is, of some million facts. Else as `Cube` and `save`.
+
+        Raises SchemaError for facts that do not fit the declaration, StorageError, OSError and Cancelled; then nothing
+        is published.
+        """
+        means = Means(_checked_threads(threads), compiled)
+        catalog = Catalog(schema, (), strict=strict, caps=caps or Caps())
+        cube = cls.__new__(cls)
+        cube._home, cube._lock = Home(Path(path)), RLock()
+        tables = (table_of(schema, one) for one in facts)
+        cube._snapshot = cube._home.ingested(catalog, tables, refreshed, tuple(cluster), means, cancel)
         return cube
 
     def save(self, path: str | Path) -> None:
@@ -226,7 +247,7 @@ class Cube:
         SchemaError, naming rows, for facts that do not fit those that there are, MetricOverflow, OSError, and
         Cancelled; then nothing has changed.
         """
-        table = _table(self.schema, facts)
+        table = table_of(self.schema, facts)
         return self._change(lambda snapshot: appended(snapshot, table), now, progress, cancel)
 
     def replace(
@@ -241,7 +262,7 @@ class Cube:
     ) -> Revised:
         """Puts facts in the place of all that there are from `start` to before `end`, where they must lie. See
         `append`."""
-        table, zone = _table(self.schema, facts), self.schema.zone
+        table, zone = table_of(self.schema, facts), self.schema.zone
         interval = Interval(*(_instant(name, one, zone) for name, one in (("start", start), ("end", end))))
         check_interval(interval.start, interval.end, self.schema)
         return self._change(lambda snapshot: replaced(snapshot, table, interval), now, progress, cancel)
@@ -380,15 +401,3 @@ def _checked_threads(threads: int) -> int:
     if threads < 1:
         raise SchemaError([Problem("threads", f"are {threads}", "1 or more")])
     return threads
-
-
-def _table(schema: Schema, facts: pa.Table | ArrowStream) -> pa.Table:
-    """The columns of the facts that are needed; those that are missing are told by `load_facts`."""
-    if not isinstance(facts, pa.Table):
-        if not hasattr(facts, "__arrow_c_stream__"):
-            possible = "a pyarrow Table, or anything with __arrow_c_stream__ (polars, pandas, DuckDB)"
-            raise SchemaError([Problem("facts", f"is a {type(facts).__name__}", possible)])
-        facts = pa.table(facts)
-    if len(set(facts.column_names)) < len(facts.column_names):
-        return facts
-    return facts.select([name for name in needed_columns(schema) if name in facts.column_names])

@@ -6,10 +6,14 @@ folder serves by itself: the whole declaration is in it, as the text of a cube f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
+
+import pyarrow as pa
 
 from wolap.cube_file_reader import parse_cube_text
 from wolap.cube_file_text import cube_text
@@ -26,7 +30,7 @@ from wolap.snapshot import Snapshot
 from wolap.storage.folder import Folder, Opened, Writer
 from wolap.storage.manifest import Manifest, StoredProjection
 from wolap.storage.segment import StoredSegment, map_segment
-from wolap.versions import moved
+from wolap.versions import ingested, moved
 
 __all__ = ["Home"]
 
@@ -62,6 +66,23 @@ class Home:
                 raise StorageError(f"{self.path}: holds a cube already; open that, or name another folder")
             found = moved(snapshot, _Files(writer, snapshot.catalog.schema.zone, _MOST))
             return self._published(writer, found, None)
+
+    def ingested(
+        self,
+        catalog: Catalog,
+        tables: Iterable[pa.Table],
+        refreshed: datetime | None,
+        leading: tuple[str, ...],
+        means: Means,
+        cancel: Event | None,
+    ) -> Snapshot:
+        """The first version of a cube whose facts come in pieces. Raises as `first` does, and what `ingested` does."""
+        folder = Folder.create(self.path)
+        with folder.writing() as writer:
+            if folder.versions:
+                raise StorageError(f"{self.path}: holds a cube already; open that, or name another folder")
+            shelf = _Files(writer, catalog.schema.zone, _MOST)
+            return self._published(writer, ingested(catalog, tables, refreshed, leading, means, shelf, cancel), None)
 
     def open(self, caps: Caps | None, means: Means) -> Snapshot:
         """The present version. Raises StorageError."""
@@ -121,7 +142,7 @@ def _opened(snapshot: Snapshot) -> Opened:
 
 
 def _held(folder: Path, stored: StoredSegment, name: str, zone: Zone) -> Held:
-    return Held(lambda: map_segment(folder, stored, name, zone), stored, stored.file.name)
+    return Held(lambda: map_segment(folder, stored, name, zone), stored, stored.file.bytes, stored.file.name)
 
 
 def _declaration(snapshot: Snapshot) -> str:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from wolap.changes import Wanted
 from wolap.engine.gather import Chosen
+from wolap.engine.ingest import ingest
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.load import load_facts
 from wolap.engine.moments import level_of_partitions
@@ -25,14 +26,14 @@ from wolap.engine.revise import Change, Revision, facts_on, span_of
 from wolap.engine.scan import Means
 from wolap.engine.segments import SegmentedSource, Shelf, shelved
 from wolap.engine.shares import counted, counts_of, shares_of
-from wolap.model.interval import Interval
+from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts
 from wolap.model.schema import Schema
 from wolap.planner.source import source_of
 from wolap.schedules import all_spans, is_due, left_behind
 from wolap.snapshot import Snapshot
 
-__all__ = ["Progress", "Revised", "built", "declaring", "loaded", "moved", "revised"]
+__all__ = ["Progress", "Revised", "built", "declaring", "ingested", "loaded", "moved", "revised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,29 @@ def loaded(
     facts = declare_facts(schema, source.statistics(refreshed))
     partition = "day"
     if layout.time is not None:
-        partition = layout.time.level if layout.moments is not None else level_of_partitions(layout.time)
+        partition = (
+            layout.time.level if layout.moments is not None else level_of_partitions([layout.time], clustered=False)
+        )
     counts = counts_of([Chosen(layout, 0, layout.rows)], dictionaries.members)
     known = replace(catalog, schema=schema, projections=(facts,))
     return _known(Snapshot(known, {FACTS: source}, replace(dictionaries, counts=counts), partition, leading))
+
+
+def ingested(
+    catalog: Catalog,
+    tables: Iterable[pa.Table],
+    refreshed: datetime | None,
+    leading: tuple[str, ...],
+    means: Means,
+    shelf: Shelf,
+    cancel: Event | None = None,
+) -> Snapshot:
+    """The first version of facts that come in pieces, on a shelf. Raises as `loaded` does, OSError and Cancelled."""
+    found = ingest(catalog.schema, tables, leading, shelf, cancel=cancel)
+    source = SegmentedSource(found.segments, found.dictionaries, found.schema.zone, means=means)
+    facts = declare_facts(found.schema, source.statistics(refreshed))
+    known = replace(catalog, schema=found.schema, projections=(facts,))
+    return _known(Snapshot(known, {FACTS: source}, found.dictionaries, found.partition, leading))
 
 
 def declaring(snapshot: Snapshot, projections: Iterable[Projection]) -> Snapshot:
@@ -225,7 +245,10 @@ def _measured(
         if one.statistics is None:
             yield one
         elif one.name in due or (one.is_facts and change.touched):
-            yield replace(one, statistics=alike.of(sources[one.name].statistics(made)))
+            # What it lacked bounds it no more.
+            known = replace(one.statistics, backlog=None, coverage=EVERYTHING)
+            found = sources[one.name].statistics(made, (snapshot.sources[one.name], known))
+            yield replace(one, statistics=alike.of(found))
         elif change.touched:
             yield replace(one, statistics=left_behind(one, one.statistics, change.touched, span))
         else:

@@ -19,10 +19,20 @@ import pyarrow as pa
 
 from wolap import Cube, MetricOverflow, Schema
 
-__all__ = ["begun", "lived", "reopened", "store"]
+__all__ = ["begun", "created", "lived", "reopened", "store"]
 
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def created(random: Random, schema: Schema, facts: pa.Table, **said: Any) -> Cube:
+    """A cube that is ingested in pieces, and lives in a folder from the start."""
+    cuts = sorted(random.randint(0, facts.num_rows) for _ in range(random.choice((0, 1, 4))))
+    pieces = [facts.slice(a, b - a) for a, b in zip([0, *cuts], [*cuts, facts.num_rows], strict=True)]
+    folder = mkdtemp()
+    cube = Cube.create(folder, schema, pieces, **said)
+    finalize(cube, rmtree, folder, ignore_errors=True)
+    return cube
 
 
 def store(cube: Cube) -> None:

@@ -15,7 +15,7 @@ from proof import run
 from proof.questions import question
 from proof.run import run_worlds, tolerance, unlike
 from proof.strain import LIMITS, strained
-from proof.worlds import Trial, trial
+from proof.worlds import Trial, of_layout, trial
 from wolap import Metric, approximate_distinct, distinct, mean, median, quantile, total
 from wolap.snapshot import Snapshot
 
@@ -62,7 +62,7 @@ def one_off(made: Trial) -> Trial:
                 values = np.array(column.values)
                 values[0] += 1
                 columns[partial] = replace(column, values=values)
-        sources[one.name] = replace(sources[one.name].whole, layout=replace(layout, columns=columns))
+        sources[one.name] = of_layout(sources[one.name], replace(layout, columns=columns))
     made.cube._snapshot = Snapshot(snapshot.catalog, sources, snapshot.dictionaries)
     return replace(made)
 

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from strategies import ALPHABETS, CHANGES, METRICS, NUMBERS, TIMED, UNKNOWN, YEAR_ENDS, World, is_missing
 
-from proof.lives import begun, lived, reopened, store
+from proof.lives import begun, created, lived, reopened, store
 from wolap import (
     Cube,
     Dimension,
@@ -36,13 +36,15 @@ from wolap import (
     total,
 )
 from wolap.engine.columns import Column
+from wolap.engine.layout import Layout
+from wolap.engine.segments import SegmentedSource
 from wolap.model.filter import declared_filters
 from wolap.model.interval import Interval
 from wolap.model.level import LEVELS
 from wolap.model.projection import FACTS
 from wolap.snapshot import Snapshot
 
-__all__ = ["AGES", "Trial", "trial"]
+__all__ = ["AGES", "Trial", "of_layout", "trial"]
 
 # Clocks that only look at what few rows show: quarters of an hour, a day that was left out, an offset of seconds.
 MORE_CHANGES = {
@@ -123,8 +125,9 @@ def trial(random: Random) -> Trial:
     cluster = random.sample(single, random.randint(0, len(single))) if random.random() < 0.4 else ()
     threads = random.choice((1, 1, 3))
     first, batches = begun(random, facts)
-    cube = Cube(schema, first, strict=random.random() < 0.1, cluster=cluster, threads=threads)
-    moves = random.choice((0, 0, 0, 1, 2))
+    moves = random.choice((0, 0, 0, 0, 1, 2, 3))
+    said = {"strict": random.random() < 0.1, "cluster": cluster, "threads": threads}
+    cube = created(random, schema, first, **said) if moves == 3 else Cube(schema, first, **said)
     if moves == 1:
         store(cube)
     _build(random, cube, alphabets, clocks)
@@ -372,11 +375,16 @@ def _forget(random: Random, cube: Cube) -> None:
         ends = sorted(random.randrange(catalog.span.start, catalog.span.end + 1) for _ in range(2))
         start, end = (one.zone.floor(one.level, instant) for instant in ends)
         coverage = Interval(start, catalog.span.end if random.random() < 0.3 else end)
-        source = sources[one.name].whole
-        sources[one.name] = replace(source, layout=_spoilt(source.layout, coverage))
+        source = sources[one.name]
+        sources[one.name] = of_layout(source, _spoilt(source.whole.layout, coverage))
         projections.append(replace(one, statistics=replace(one.statistics, coverage=coverage)))
     changed = replace(catalog, projections=tuple(projections), version=catalog.version + 1)
     cube._snapshot = Snapshot(changed, sources, snapshot.dictionaries)
+
+
+def of_layout(like: SegmentedSource, layout: Layout) -> SegmentedSource:
+    """A source of other rows, for the rest like one."""
+    return SegmentedSource.of(layout, like.dictionaries, like.zone, like.filters, like.means)
 
 
 def _spoilt(layout: Any, coverage: Interval) -> Any:

@@ -8,6 +8,7 @@ partitions that it cuts; all else needs to know no more than where partitions be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -23,10 +24,22 @@ from wolap.model.interval import Interval
 from wolap.model.level import INSTANT, nests
 from wolap.model.zone import Zone
 
-__all__ = ["Within", "buckets_of", "cluster", "cuts_of", "digit_of_buckets", "level_of_partitions", "reorder", "spread"]
+__all__ = [
+    "Within",
+    "buckets_of",
+    "cluster",
+    "cuts_of",
+    "digit_of_buckets",
+    "level_of_partitions",
+    "reorder",
+    "spread",
+    "starts_of_buckets",
+]
 
 # A partition has so many rows on average, or is of the coarsest of these levels.
 _PARTITION_ROWS = 1 << 14
+# By so many powers of two fewer.
+_FEWER = 6
 _PARTITIONS = ("day", "month", "year")
 _WIDTHS: tuple[type[np.unsignedinteger], ...] = (np.uint8, np.uint16, np.uint32)
 
@@ -110,7 +123,7 @@ def cluster(
     ]
     moments = index = None
     if time is not None:
-        level = level or level_of_partitions(time)
+        level = level or level_of_partitions([time])
         buckets = time.buckets(level)
         digits.insert(0, TimeDigit(np.arange(len(buckets.instants)), buckets.offsets, len(buckets.instants)))
         index = TimeIndex(buckets.instants, buckets.offsets, level, time.zone)
@@ -121,10 +134,19 @@ def cluster(
     return Layout(rows, index, found.codes, found.columns, found.lists, names, moments)
 
 
-def level_of_partitions(time: TimeIndex) -> str:
-    """The level whose buckets are the partitions of facts with this time."""
-    enough = (one for one in _PARTITIONS if len(time.buckets(one).instants) * _PARTITION_ROWS <= time.rows)
+def level_of_partitions(times: Sequence[TimeIndex], *, clustered: bool = True) -> str:
+    """The level whose buckets are the partitions of facts with these times. Those that are not clustered are made anew
+    as a whole when facts change, and nothing else, so there may be fewer in each."""
+    rows = sum(time.rows for time in times)
+    least = _PARTITION_ROWS if clustered else _PARTITION_ROWS >> _FEWER
+    enough = (one for one in _PARTITIONS if len(starts_of_buckets(times, one)) * least <= rows)
     return next(enough, _PARTITIONS[-1])
+
+
+def starts_of_buckets(times: Sequence[TimeIndex], level: str) -> np.ndarray:
+    """Where the buckets of a level begin that have any of the rows with these times, in order."""
+    found = [time.zone.floor(level, one) for time in times for one in time.buckets(level).instants.tolist()]
+    return np.unique(np.array(found, np.int64))
 
 
 def _moments(time: TimeIndex, offsets: np.ndarray, order: np.ndarray) -> Moments:

@@ -28,7 +28,7 @@ from wolap.engine.growing import joined
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.scan import ALONE, Means
 from wolap.engine.source import MemorySource
-from wolap.engine.statistics import statistics_of, together
+from wolap.engine.statistics import part_of, statistics_of, together
 from wolap.engine.stitch import stitch
 from wolap.model.aggregate import SETS, Partial
 from wolap.model.filter import Filter
@@ -44,10 +44,13 @@ __all__ = ["MEMORY", "Held", "Segment", "SegmentedSource", "Shelf", "shelved"]
 
 class Held:
     """A layout that is in memory, or will be opened when it is first asked for. `stored` is where, as whoever stores it
-    says it; None in memory. No other has its `name`, in any process, but one that reads the very same."""
+    says it, and `size` its bytes; None in memory. No other has its `name`, in any process, but one that reads the very
+    same."""
 
-    def __init__(self, read: Callable[[], Layout], stored: object | None = None, name: str = "") -> None:
-        self.stored = stored
+    def __init__(
+        self, read: Callable[[], Layout], stored: object | None = None, size: int | None = None, name: str = ""
+    ) -> None:
+        self.stored, self.size = stored, size
         self.name = name or uuid4().hex
         self._read = read
         self._layout: Layout | None = None
@@ -186,9 +189,19 @@ class SegmentedSource:
         parts = parts or [Chosen(self.segments[0].held.layout, 0, 0)]
         return MemorySource(gathered(parts, self.zone), self.dictionaries, self.filters, self.means)
 
-    def statistics(self, refreshed: datetime | None) -> Statistics:
-        """What the planner is told of all rows."""
-        return together([statistics_of(one.held.layout, None, one.stretch) for one in self.segments], refreshed)
+    def statistics(
+        self, refreshed: datetime | None, before: tuple[SegmentedSource, Statistics] | None = None
+    ) -> Statistics:
+        """What the planner is told of all rows. Of those that were in the source `before`, and measured there, none is
+        looked at again."""
+        known = set() if before is None else {id(one.held) for one in before[0].segments}
+        parts = [
+            part_of(before[1], one.stretch, one.rows)
+            if before is not None and id(one.held) in known
+            else statistics_of(one.held.layout, None, one.stretch, one.held.size)
+            for one in self.segments
+        ]
+        return together(parts, refreshed)
 
     def partials(self, query: Query, piece: Piece, cancel: Event | None) -> Partials:
         """See Source."""
@@ -253,7 +266,7 @@ def shelved(name: str, level: str | None, zone: Zone, layouts: Iterable[Layout],
 
 
 def _shelved(name: str, stretch: Interval, layouts: list[Layout], shelf: Shelf) -> Segment:
-    whole = layouts[0] if len(layouts) == 1 else joined(layouts)
+    whole = joined(layouts)
     # What it was put together from is let go.
     layouts.clear()
     return Segment(stretch, shelf.hold(name, whole, stretch), whole.rows)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
+from math import ceil
 
 import numpy as np
 
@@ -18,12 +19,14 @@ from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.projection import Statistics
 from wolap.model.zone import Zone
 
-__all__ = ["starts_of_partitions", "statistics_of", "together"]
+__all__ = ["part_of", "starts_of_partitions", "statistics_of", "together"]
 
 
-def statistics_of(layout: Layout, refreshed: datetime | None, stretch: Interval = EVERYTHING) -> Statistics:
+def statistics_of(
+    layout: Layout, refreshed: datetime | None, stretch: Interval = EVERYTHING, size: int | None = None
+) -> Statistics:
     """Row counts by the finest buckets that are not too many, with all else that was measured, of the rows in a
-    stretch of time that cuts no bucket."""
+    stretch of time that cuts no bucket. `size` are the bytes of all rows, where they are not to be counted."""
     rows: tuple[int, ...] = (0, layout.rows)
     starts: tuple[int, ...] = (EVERYTHING.start,)
     partition: str | None = None
@@ -41,7 +44,7 @@ def statistics_of(layout: Layout, refreshed: datetime | None, stretch: Interval 
     return Statistics(
         tuple([row - first for row in rows]),
         starts,
-        round(layout.bytes * share),
+        round((layout.bytes if size is None else size) * share),
         refreshed=refreshed,
         # The items of stored collections.
         items={
@@ -69,6 +72,32 @@ def _within(
     begin, end = bisect_right(rows, first) - 1, bisect_left(rows, last)
     kept = (max(starts[begin], stretch.start), *starts[begin + 1 : end])
     return (first, *rows[begin + 1 : end], last), kept
+
+
+def part_of(whole: Statistics, stretch: Interval, rows: int) -> Statistics:
+    """What is known of the rows in a stretch of time, so many, without looking at them: from what was measured of all.
+    Counts by partition are right where the stretch cuts none; what is not counted by partition is its share."""
+    begin, end = bisect_left(whole.starts, stretch.start), bisect_left(whole.starts, stretch.end)
+    starts, first = list(whole.starts[begin:end]), whole.rows_before[begin]
+    before = [row - first for row in whole.rows_before[begin:end]]
+    # A partition that began earlier has the rest; of one that goes on behind the end a part counts.
+    rest = rows - (whole.rows_before[end] - first)
+    if rest > 0 or not starts:
+        starts, before = [stretch.start, *starts], [0, *(row + max(rest, 0) for row in before)]
+    share = rows / whole.rows if whole.rows else 0.0
+    counted = (*(min(row, rows) for row in before), rows)
+    return replace(
+        whole,
+        rows_before=counted,
+        starts=tuple(starts),
+        bytes=round(whole.bytes * share),
+        items={partial: ceil(items * share) for partial, items in whole.items.items()},
+        members_before={
+            name: tuple(ceil(row * members[-1] / max(whole.rows, 1)) for row in counted)
+            for name, members in whole.members_before.items()
+        },
+        runs=tuple(ceil(runs * share) for runs in whole.runs),
+    )
 
 
 def together(parts: Sequence[Statistics], refreshed: datetime | None) -> Statistics:

@@ -78,7 +78,7 @@ class Terms:
     @classmethod
     def of(cls, wanted: Wanted, rows: int) -> Terms:
         """The terms of these partials over so many rows."""
-        found: dict[tuple[str, int], Term] = {}
+        found: dict[tuple[object, ...], Term] = {}
         places = []
         for partial, column in wanted:
             own = tuple([_place(found, term) for term in _terms(partial, column, rows)])
@@ -117,9 +117,11 @@ class Terms:
 _ROWS = Term("rows", tells=True)
 
 
-def _place(found: dict[tuple[str, int], Term], term: Term) -> int:
+def _place(found: dict[tuple[object, ...], Term], term: Term) -> int:
     """Where a term stands among those that were found, put behind them where it is new."""
-    name = (term.kind, id(term.valid if term.kind == "valid" else term.values))
+    # What is not valid adds 0 to a sum. Columns that share their numbers may be valid in different rows, though.
+    shared = (term.valid,) if term.kind == "valid" else (term.values, term.valid if term.kind in UFUNCS else None)
+    name = (term.kind, *map(id, shared))
     found.setdefault(name, term)
     return list(found).index(name)
 

@@ -6,7 +6,7 @@ width of their numbers; a column that some of them lack is null there.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from glob import glob, has_magic
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pyarrow.dataset as pads
 
 from wolap.errors import Problem, SchemaError, nearest, quote
 
-__all__ = ["FORMATS", "read_facts"]
+__all__ = ["FORMATS", "read_facts", "read_pieces"]
 
 # File endings and the format of each, by the name that pyarrow has for it.
 FORMATS = {
@@ -27,6 +27,9 @@ FORMATS = {
     ".csv": "csv",
     ".tsv": "tsv",
 }
+# Rows of a piece, and of what it is put together from.
+PIECE, _BATCH = 1 << 22, 1 << 17
+_UNREADABLE = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError)
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
@@ -36,6 +39,16 @@ def read_facts(where: str, folder: Path, columns: Collection[str] | None = None)
     Raises SchemaError where there is no such file, its format is unknown or unreadable. Columns that no file has are
     left out: who reads the table says which are missing.
     """
+    files, kind = _of_one_format(where, folder)
+    try:
+        whole, kept = _dataset(files, kind, columns)
+        return whole.to_table(columns=kept)
+    except _UNREADABLE as error:
+        raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {str(error)[:200]}")]) from None
+
+
+def _of_one_format(where: str, folder: Path) -> tuple[list[Path], str]:
+    """The files that are named, and their format."""
     try:
         files = _files(where, folder)
     except OSError as error:
@@ -45,13 +58,34 @@ def read_facts(where: str, folder: Path, columns: Collection[str] | None = None)
     if len(kinds) > 1:
         found = f"{quote(where)} holds files of several formats ({', '.join(sorted(endings))})"
         raise SchemaError([Problem("facts", found, "a glob that names one of them, such as *.parquet")])
+    return files, kinds.pop()
+
+
+def read_pieces(
+    where: str, folder: Path, columns: Collection[str] | None = None, rows: int = PIECE
+) -> Iterator[pa.Table]:
+    """The same facts in tables of about so many rows, of which there is at least one, so that all of them need not be
+    in memory. Raises as `read_facts` does, some of it when a piece is asked for."""
+    files, kind = _of_one_format(where, folder)
     try:
-        return _read(files, kinds.pop(), columns)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError) as error:
+        whole, kept = _dataset(files, kind, columns)
+        schema = whole.schema if kept is None else pa.schema([whole.schema.field(name) for name in kept])
+        waiting: list[pa.RecordBatch] = []
+        # Few batches ahead, or the file would be in memory before it is asked for.
+        for batch in whole.to_batches(
+            columns=kept, batch_size=min(rows, 1 << 17), batch_readahead=2, fragment_readahead=1
+        ):
+            waiting.append(batch)
+            if sum(one.num_rows for one in waiting) >= rows:
+                yield pa.Table.from_batches(waiting, schema)
+                waiting = []
+        yield pa.Table.from_batches(waiting, schema)
+    except _UNREADABLE as error:
         raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {str(error)[:200]}")]) from None
 
 
-def _read(files: list[Path], kind: str, columns: Collection[str] | None) -> pa.Table:
+def _dataset(files: list[Path], kind: str, columns: Collection[str] | None) -> tuple[pads.Dataset, list[str] | None]:
+    """Files as one source, and which columns of it to read; None for all."""
     own: object = kind
     if kind in DELIMITERS:
         from pyarrow import csv  # noqa: PLC0415 - only who reads CSV pays for it
@@ -63,7 +97,7 @@ def _read(files: list[Path], kind: str, columns: Collection[str] | None) -> pa.T
     whole = pads.dataset([str(path) for path in files], format=own, schema=schema)
     kept = None if columns is None else [name for name in dict.fromkeys(columns) if name in schema.names]
     # Without a single column the number of rows would be lost.
-    return whole.to_table(columns=kept or None)
+    return whole, kept or None
 
 
 def _is_fact_file(file: Path, folder: Path) -> bool:
