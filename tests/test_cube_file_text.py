@@ -47,8 +47,11 @@ FILTERS = st.dictionaries(st.sampled_from(["country", "of-size"]), MEMBERS, max_
     FILTERS,
     st.sampled_from([None, ["sales"], ["amount", "sales"]]),
     st.sampled_from([None, "a-name"]),
+    st.sampled_from([None, "1 minute", "2 months"]),
 )
-def test_a_section_is_read_as_what_it_was_written_of(tmp_path_factory, steps, zone, where, where_not, metrics, name):
+def test_a_section_is_read_as_what_it_was_written_of(
+    tmp_path_factory, steps, zone, where, where_not, metrics, name, every
+):
     file = Path(tmp_path_factory.getbasetemp()) / "sales.toml"
     file.write_text(HEAD, encoding="utf-8")
     schema = read_cube_file(file).schema
@@ -56,8 +59,9 @@ def test_a_section_is_read_as_what_it_was_written_of(tmp_path_factory, steps, zo
         zone = None
     where_not = {key: members for key, members in where_not.items() if key not in where}
     one = declare_projection(
-        schema, steps, zone=zone, where=where, where_not=where_not, metrics=metrics, name=name or "a"
+        schema, steps, zone=zone, where=where, where_not=where_not, metrics=metrics, name=name or "a", every=every
     )
+    assert (None if one.every is None else str(one.every)) == every
     written = f"{HEAD}\n{projections_text(schema, [one])}"
     file.write_text(written, encoding="utf-8")
     [again] = read_cube_file(file).projections
@@ -68,6 +72,8 @@ def test_a_section_is_read_as_what_it_was_written_of(tmp_path_factory, steps, zo
 
 NAMES = st.sampled_from(["a.b", "_c", "d-e", "F1", "true", "null"])
 LABELS = st.sampled_from(["", "A title", 'a "quoted" \\ text', "two\nlines\t…", "\x7f\x00", "日本 # no comment"])
+
+SPANS = st.builds(Span, st.integers(1, 90), st.sampled_from(["second", "minute", "hour", "day", "month"]))
 
 
 @st.composite
@@ -82,6 +88,7 @@ def declared(draw):
         default_spans={draw(st.sampled_from(world.schema.time.levels)): Span(draw(st.integers(1, 9)), "month")}
         if draw(st.booleans())
         else {},
+        refresh=draw(st.dictionaries(st.sampled_from(["minute", "day", "month"]), SPANS)),
     )
     labels = {"title": draw(LABELS), "description": draw(LABELS)}
     dimensions = [
@@ -97,7 +104,10 @@ def declared(draw):
         Tree.from_paths(map(tuple, draw(paths)), name=name, metrics=draw(offered), audience=draw(st.none() | LABELS))
         for name in draw(st.lists(st.sampled_from(["main", "a tree", "b.c", '"']), min_size=1, unique=True))
     ]
-    metrics = {name: replace(one, **labels, unit=draw(LABELS)) for name, one in world.schema.metrics.items()}
+    metrics = {
+        name: replace(one, **labels, unit=draw(LABELS), every=None if one.operands else draw(st.none() | SPANS))
+        for name, one in world.schema.metrics.items()
+    }
     schema = Schema(
         "world-1",
         dimensions,

@@ -21,6 +21,7 @@ from wolap.changes import Wanted, appended, deleted, replaced, retained
 from wolap.declaring import check_undeclared, declaration_of, undeclared
 from wolap.engine.load import ArrowStream, table_of
 from wolap.engine.result import Result
+from wolap.engine.revise import Change
 from wolap.engine.scan import Means
 from wolap.engine.segments import MEMORY, Shelf
 from wolap.engine.sizes import estimate_sizes
@@ -252,8 +253,10 @@ class Cube:
         """Takes more facts in. Whatever their time, only the partitions (days; of few facts months or years) that they
         fall into are made anew, of the facts and of each projection.
 
-        All of it is there for queries at once, as of `now`. Raises SchemaError, naming rows, for facts that do not fit
-        those that there are, MetricOverflow, and Cancelled; then nothing has changed.
+        All of it is there for queries at once, as of `now`, but for projections that have a schedule and are not due
+        then: they stay as they are, until a later change or `refresh`. Who gives no time refreshes all. Raises
+        SchemaError, naming rows, for facts that do not fit those that there are, MetricOverflow, OSError, and
+        Cancelled; then nothing has changed.
         """
         table = table_of(self.schema, facts)
         return self._change(lambda snapshot: appended(snapshot, table), now, progress, cancel)
@@ -286,7 +289,7 @@ class Cube:
     ) -> Revised:
         """Deletes the facts that pass all of these conditions: on dimensions as those of a query, and on columns whose
         different values are counted (`where={"account": "x"}`). Members and values that no fact has any more are
-        forgotten.
+        forgotten. No schedule holds that up.
 
         Raises QueryError for conditions that cannot be held against facts; else see `append`.
         """
@@ -301,9 +304,20 @@ class Cube:
         progress: Callable[[Progress], None] | None = None,
         cancel: Event | None = None,
     ) -> Revised:
-        """Deletes the facts before `since`. See `append`."""
+        """Deletes the facts before `since`. No schedule holds that up. See `append`."""
         instant = _instant("since", since, self.schema.zone)
         return self._change(lambda snapshot: retained(snapshot, instant), now, progress, cancel)
+
+    def refresh(
+        self,
+        *,
+        now: datetime | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> Revised:
+        """Brings projections that changes have left behind up to date, those whose schedule says that it is time; all
+        of them where `now` is not given. Raises MetricOverflow, OSError and Cancelled; then nothing has changed."""
+        return self._change(lambda snapshot: Wanted(Change(()), snapshot.dictionaries, {}), now, progress, cancel)
 
     def answer(self, query: Query, principal: Principal = EVERYONE, *, cancel: Event | None = None) -> Result:
         """Answers a query from the cheapest projection that is right, or from the facts.
@@ -331,6 +345,7 @@ class Cube:
 
     def verify(self, query: Query, principal: Principal = EVERYONE, *, cancel: Event | None = None) -> Verdict:
         """Whether every plan that is right (each projection, a cover of several, the facts) gives the same answer.
+        Projections that are behind the facts by their schedule are left out.
 
         A Verdict is true where all agree; else its `differences`, which `print` shows, hold the plans and records that
         part. Caps are not looked at. Raises QueryError where the query does not fit the cube or nothing can answer it,

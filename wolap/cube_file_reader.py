@@ -67,11 +67,12 @@ TIME: dict[str, Types] = {
     "column_zone": TEXT,
     "everywhere": SWITCH,
     "default_spans": TABLE,
+    "refresh": TABLE,
 }
 DIMENSION: dict[str, Types] = dict.fromkeys(("column", "parent", "null", "empty", "title", "description", "unit"), TEXT)
 DIMENSION["multivalued"] = SWITCH
 METRIC_OPTIONS: dict[str, Types] = {"title": TEXT, "description": TEXT, "unit": TEXT, "determines": TEXTS}
-METRIC_OPTIONS |= {"population": SWITCH, "where": TABLE, "where_not": TABLE, "keep": TEXT}
+METRIC_OPTIONS |= {"every": TEXT, "population": SWITCH, "where": TABLE, "where_not": TABLE, "keep": TEXT}
 METRIC_OPTIONS |= {"precision": WHOLE, "probability": NUMBER, "accuracy": NUMBER}
 METRIC: dict[str, Types] = {
     **{name: TEXT if one.has_expression else (str, list, bool) for name, one in AGGREGATES.items()},
@@ -79,6 +80,7 @@ METRIC: dict[str, Types] = {
 }
 TREE: dict[str, Types] = {"paths": (str, list), "metrics": TEXTS, "audience": TEXT}
 PROJECTION: dict[str, Types] = {"name": TEXT, "dimensions": (str, list), "metrics": TEXTS, "zone": TEXT}
+PROJECTION |= {"every": TEXT}
 PROJECTION |= {"where": TABLE, "where_not": TABLE}
 CAPS: dict[str, Types] = {"groups": WHOLE, "facts": WHOLE, "memory": WHOLE}
 
@@ -209,16 +211,21 @@ class _Reader:
         table = self.table("time", value, TIME)
         if "column" not in table:
             self.problems.append(Problem("time.column", "is missing", 'column = "…"'))
-        spans: dict[str, Span] = {}
-        for level, text in table.pop("default_spans", {}).items():
-            try:
-                spans[level] = Span.parse(str(text))
-            except ValueError as error:
-                self.problems.append(Problem(f"time.default_spans.{level}", f"{quote(str(text))} is {error}"))
+        for key in ("default_spans", "refresh"):
+            if key in table:
+                spans = [(level, self.span(f"time.{key}.{level}", text)) for level, text in table[key].items()]
+                table[key] = {level: span for level, span in spans if span is not None}
         if "levels" in table:
             table["levels"] = self.texts("time.levels", table["levels"])
         table.setdefault("column", "?")
-        return Time(zone=zone, default_spans=spans, **table)
+        return Time(zone=zone, **table)
+
+    def span(self, place: str, text: object) -> Span | None:
+        try:
+            return Span.parse(str(text))
+        except ValueError as error:
+            self.problems.append(Problem(place, f"{quote(str(text))} is {error}"))
+            return None
 
     def metrics(self, section: Table) -> Iterable[tuple[str, Metric]]:
         for name, value in section.items():
@@ -244,6 +251,8 @@ class _Reader:
             options["determines"] = self.texts(f"{place}.determines", options["determines"])
         where, where_not = (self.members(f"{place}.{key}", options.pop(key, {})) for key in ("where", "where_not"))
         options["filters"] = declared_filters(where, where_not)
+        if "every" in options:
+            options["every"] = self.span(f"{place}.every", options["every"])
         if AGGREGATES[function].has_expression:
             return Metric(function, expression=str(value), **options)
         if AGGREGATES[function].has_weight:
@@ -317,6 +326,7 @@ class _Reader:
                     zone=table.get("zone"),
                     where=where,
                     where_not=where_not,
+                    every=table.get("every"),
                 )
             except SchemaError as error:
                 for problem in error.problems:

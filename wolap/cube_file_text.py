@@ -84,8 +84,9 @@ def _cube_lines(schema: Schema, strict: bool, cluster: Sequence[str], facts: str
 
 def _time_lines(time: Time) -> Iterable[str]:
     said: dict[str, Any] = {"column": time.column, "levels": time.levels, **_said(time, ("column_zone", "everywhere"))}
-    if time.default_spans:
-        said["default_spans"] = {level: f"{span.count} {span.level}s" for level, span in time.default_spans.items()}
+    for key, spans in (("default_spans", time.default_spans), ("refresh", time.refresh)):
+        if spans:
+            said[key] = {level: str(span) for level, span in spans.items()}
     return (f"{key} = {_value(value)}" for key, value in said.items())
 
 
@@ -106,6 +107,8 @@ def _metric(metric: Metric) -> Mapping[str, Any]:
     said |= _said(metric, _OF_METRIC)
     if metric.precision is not None:
         said["precision"] = int(metric.precision)
+    if metric.every is not None:
+        said["every"] = str(metric.every)
     for one in metric.filters:
         members = sorted(one.values, key=lambda member: (member is None, str(member)))
         said.setdefault("where_not" if one.exclude else "where", {})[one.dimension] = members
@@ -150,6 +153,8 @@ def _section(schema: Schema, projection: Projection, names_metrics: bool) -> str
         lines.append(f"metrics = {_list(projection.metrics)}")
     if projection.zone != schema.zone:
         lines.append(f"zone = {_text(projection.zone.name)}")
+    if projection.every is not None:
+        lines.append(f"every = {_text(str(projection.every))}")
     for filtered in projection.filters:
         key = "where_not" if filtered.exclude else "where"
         lines.append(f"{key}.{_text(filtered.dimension)} = {_list(_members(schema, filtered))}")

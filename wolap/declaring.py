@@ -51,7 +51,7 @@ def undeclared(present: Iterable[Projection], wanted: Iterable[Projection]) -> t
             known[one.name] = one
             missing.append(one)
         elif known[one.name] != one:
-            found = "is declared already, with other dimensions, metrics, filters or another zone"
+            found = "is declared already, with other dimensions, metrics, filters, zone or schedule"
             raise SchemaError([Problem(f"projections.{one.name}", found, "another name")])
     return tuple(missing)
 

@@ -160,7 +160,7 @@ def _opened(snapshot: Snapshot) -> Opened:
 
 
 def _held(folder: Path, stored: StoredSegment, name: str, zone: Zone) -> Held:
-    return Held(lambda: map_segment(folder, stored, name, zone), stored, stored.file.bytes)
+    return Held(lambda: map_segment(folder, stored, name, zone), stored, stored.file.bytes, stored.file.name)
 
 
 def _declaration(snapshot: Snapshot) -> str:

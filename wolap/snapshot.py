@@ -63,7 +63,7 @@ class Snapshot:
 
     def verify(self, query: Query, principal: Principal = EVERYONE, cancel: Event | None = None) -> Verdict:
         """Runs a query by every plan that is right, and compares. See `Cube.verify`."""
-        plans = every_plan(query, self.catalog, principal)
+        plans = every_plan(query, self.catalog.current, principal)
         return verdict_of(query, plans, lambda plan: self.run(plan, cancel))
 
     def sketches(

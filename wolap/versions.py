@@ -18,19 +18,20 @@ import pyarrow as pa
 from wolap.changes import Wanted
 from wolap.engine.gather import Chosen
 from wolap.engine.ingest import ingest
-from wolap.engine.layout import Layout
+from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.load import load_facts
 from wolap.engine.moments import level_of_partitions
 from wolap.engine.rebuild import merged, rolled_up
-from wolap.engine.revise import Revision, facts_on, span_of
+from wolap.engine.revise import Change, Revision, facts_on, span_of
 from wolap.engine.scan import Means
 from wolap.engine.segments import SegmentedSource, Shelf, shelved
 from wolap.engine.shares import counted, counts_of, shares_of
 from wolap.errors import StorageError
-from wolap.model.interval import Interval
+from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts
 from wolap.model.schema import Schema
 from wolap.planner.source import build_order, source_of
+from wolap.schedules import all_spans, is_due, left_behind
 from wolap.snapshot import Snapshot
 
 __all__ = ["Progress", "Revised", "built", "declaring", "ingested", "loaded", "moved", "repaired", "revised"]
@@ -39,12 +40,14 @@ __all__ = ["Progress", "Revised", "built", "declaring", "ingested", "loaded", "m
 @dataclass(frozen=True, slots=True)
 class Revised:
     """What a change has done: the facts that came and those that went, the stretches of time whose facts and
-    projections are new, and the version of the cube that has them."""
+    projections are new, and the version of the cube that has them. Projections that are `behind` wait for their time to
+    be refreshed."""
 
     added: int
     removed: int
     stretches: tuple[Interval, ...]
     version: int
+    behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def built(
     Raises MetricOverflow, OSError and Cancelled.
     """
     schema, dictionaries = snapshot.catalog.schema, snapshot.dictionaries
-    source = source_of(projection, snapshot.catalog.projections, snapshot.catalog.span)
+    source = source_of(projection, snapshot.catalog.current.projections, snapshot.catalog.span)
     refreshed = now
     if refreshed is None and (statistics := source.statistics) is not None:
         refreshed = statistics.refreshed
@@ -126,7 +129,7 @@ def built(
     own = SegmentedSource(segments, dictionaries, schema.zone, projection.filters, finer.means)
     made = replace(projection, statistics=_Alike(snapshot.catalog).of(own.statistics(refreshed)))
     projections = tuple(made if one.name == made.name else one for one in snapshot.catalog.projections)
-    return _with(snapshot, projections, {**snapshot.sources, made.name: own}), source
+    return _spanning(_with(snapshot, projections, {**snapshot.sources, made.name: own})), source
 
 
 def repaired(
@@ -187,21 +190,62 @@ def revised(
     cancel: Event | None,
     shelf: Shelf,
 ) -> tuple[Snapshot, Revised]:
-    """With other facts, and all that is built of them as it is then. Raises MetricOverflow and Cancelled."""
+    """With other facts, and what is built of them as it is then: all of it, but for what is not due before `now`.
+
+    Raises MetricOverflow and Cancelled.
+    """
     catalog, change = snapshot.catalog, wanted.change
-    nothing = snapshot, Revised(0, 0, (), catalog.version)
-    if not change.touched and not change.forgets:
+    nothing = snapshot, Revised(0, 0, (), catalog.version, _behind(catalog))
+    due = _due(snapshot, change, now)
+    if not change.touched and not due:
         return nothing
-    projections = [one for one in catalog.projections if one.statistics is not None]
+    every = [one for one in catalog.projections if one.is_facts or one.name in due]
+    # Without new facts what was up to date still is.
+    current = [] if change.touched else [one for one in catalog.current.projections if not one.is_facts]
     revision = Revision(
-        catalog.schema, projections, snapshot.sources, wanted.dictionaries, change,
-        level=snapshot.partition, leading=snapshot.leading, cancel=cancel, shelf=shelf,
+        catalog.schema, every, snapshot.sources, wanted.dictionaries, change,
+        current=current, level=snapshot.partition, leading=snapshot.leading, cancel=cancel, shelf=shelf,
     )  # fmt: skip
     for done, projection in enumerate(revision.waiting, 1):
         source = revision.revise(projection)
         if progress is not None:
             progress(Progress(projection, done, len(revision.waiting), source))
-    dictionaries, sources = wanted.dictionaries, revision.sources
+    dictionaries, sources = _counted(snapshot, wanted, revision.sources)
+    if dictionaries is snapshot.dictionaries:
+        return nothing
+    measured = _measured(snapshot, change, due, sources, now)
+    found = _known(replace(_with(snapshot, measured, sources), dictionaries=dictionaries))
+    before, after = (sum(one.rows for one in facts[FACTS].segments) for facts in (snapshot.sources, sources))
+    added = 0 if change.added is None else change.added.rows
+    removed = before + added - after
+    return found, Revised(added, removed, change.touched, found.catalog.version, _behind(found.catalog))
+
+
+def _due(snapshot: Snapshot, change: Change, now: datetime | None) -> frozenset[str]:
+    """The projections that follow a change at once: those whose time has come. Where nothing is to remain of what goes,
+    that is all of them; where no facts change, those alone that were left behind before."""
+    catalog = snapshot.catalog
+    behind = _behind(catalog)
+    return frozenset(
+        one.name
+        for one in catalog.projections
+        if one.statistics is not None
+        and not one.is_facts
+        and (change.touched or change.forgets or one.name in behind)
+        and (change.forgets or is_due(one, catalog.schema, now))
+    )
+
+
+def _behind(catalog: Catalog) -> tuple[str, ...]:
+    known = [(one.name, one.statistics) for one in catalog.projections]
+    return tuple(name for name, statistics in known if statistics is not None and statistics.backlog is not None)
+
+
+def _counted(
+    snapshot: Snapshot, wanted: Wanted, sources: Mapping[str, SegmentedSource]
+) -> tuple[Dictionaries, Mapping[str, SegmentedSource]]:
+    """The dictionaries after a change, and what is read by them: the very same where nothing has changed at all."""
+    change, dictionaries = wanted.change, wanted.dictionaries
     gone, come = (
         counts_of(_within(facts, change.touched), dictionaries.members)
         for facts in (snapshot.sources[FACTS], sources[FACTS])
@@ -213,22 +257,37 @@ def revised(
         # Of facts that went earlier there may be left what they were.
         has_left = any(source.segments != snapshot.sources[name].segments for name, source in sources.items())
         if not change.touched and not has_left and not any(map(len, (*empty.values(), *wanted.items.values()))):
-            return nothing
+            return snapshot.dictionaries, snapshot.sources
         dictionaries = dictionaries.without(empty, wanted.items)
         sources = {name: source.known_by(dictionaries) for name, source in sources.items()}
-    alike = _Alike(catalog)
-    measured = tuple(
-        one
-        if one.statistics is None
-        else replace(
-            one, statistics=alike.of(_measured(one.statistics, snapshot.sources[one.name], sources[one.name], now))
-        )
-        for one in catalog.projections
-    )
-    found = _known(replace(_with(snapshot, measured, sources), dictionaries=dictionaries))
-    before, after = (sum(one.rows for one in facts[FACTS].segments) for facts in (snapshot.sources, sources))
-    added = 0 if change.added is None else change.added.rows
-    return found, Revised(added, before + added - after, change.touched, found.catalog.version)
+    return dictionaries, sources
+
+
+def _measured(
+    snapshot: Snapshot,
+    change: Change,
+    due: Collection[str],
+    sources: Mapping[str, SegmentedSource],
+    now: datetime | None,
+) -> Iterator[Projection]:
+    """The projections as a change leaves them."""
+    catalog, alike = snapshot.catalog, _Alike(snapshot.catalog)
+    span = span_of(snapshot.sources[FACTS])
+    *_, facts = catalog.projections
+    # What has caught up is as new as the facts are, where nobody says what time it is; facts that came have none.
+    made = now if change.touched or now is not None or facts.statistics is None else facts.statistics.refreshed
+    for one in catalog.projections:
+        if one.statistics is None:
+            yield one
+        elif one.name in due or (one.is_facts and change.touched):
+            # What it lacked bounds it no more.
+            known = replace(one.statistics, backlog=None, coverage=EVERYTHING)
+            found = sources[one.name].statistics(made, (snapshot.sources[one.name], known))
+            yield replace(one, statistics=alike.of(found))
+        elif change.touched:
+            yield replace(one, statistics=left_behind(one, one.statistics, change.touched, span))
+        else:
+            yield one
 
 
 def _with(snapshot: Snapshot, projections: Iterable[Projection], sources: Mapping[str, SegmentedSource]) -> Snapshot:
@@ -241,18 +300,19 @@ def _known(snapshot: Snapshot) -> Snapshot:
     """A version whose catalog knows how its facts lie in time and fall on members."""
     facts, members = snapshot.sources[FACTS], snapshot.dictionaries.members
     rows = sum(one.rows for one in facts.segments)
+    spanning = _spanning(snapshot)
     catalog = replace(
-        snapshot.catalog,
-        span=span_of(facts),
+        spanning.catalog,
         members={name: one.cardinality for name, one in members.items()},
         shares={name: shares_of(one, snapshot.dictionaries.counts[name], rows) for name, one in members.items()},
     )
     return replace(snapshot, catalog=catalog)
 
 
-def _measured(before: Statistics, old: SegmentedSource, new: SegmentedSource, now: datetime | None) -> Statistics:
-    """The statistics of a projection that has been revised."""
-    return new.statistics(now or before.refreshed, (old, before))
+def _spanning(snapshot: Snapshot) -> Snapshot:
+    """A version whose catalog knows which time its facts and projections speak of."""
+    span = all_spans(span_of(snapshot.sources[FACTS]), snapshot.catalog.projections)
+    return replace(snapshot, catalog=replace(snapshot.catalog, span=span))
 
 
 class _Alike:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from wolap import Cube, Dimension, Schema, Time, Tree, count, distinct, maximum, median, total
 from wolap.cube_file_text import cube_text
 from wolap.engine.layout import Dictionaries
-from wolap.model.interval import EVERYTHING, Interval
+from wolap.model.interval import EVERYTHING
 from wolap.storage.folder import Folder, Opened, Writer
 from wolap.storage.manifest import Manifest, StoredProjection
 
@@ -57,7 +57,7 @@ def publish(writer: Writer, cube: Cube, before: Opened | None = None) -> Opened:
             stored[one.name] = known[one.name]
             continue
         segment = writer.segment(one.name, snapshot.sources[one.name].segments[0].held.layout, EVERYTHING)
-        stored[one.name] = StoredProjection(one.statistics, (segment,), (Interval(0, 5),))
+        stored[one.name] = StoredProjection(one.statistics, (segment,))
     return writer.publish(
         Manifest(
             cube_text(cube.schema, cube.projections[:-1]),

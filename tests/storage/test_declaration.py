@@ -8,6 +8,7 @@ import pytest
 
 from wolap import Caps, Dimension, Schema, SchemaError, Time, Tree, count, declare_projection, total
 from wolap.cube_file_text import cube_text
+from wolap.model.span import Span
 from wolap.storage.declaration import check_declaration
 
 SCHEMA = Schema(
@@ -30,7 +31,12 @@ def problems(schema: Schema, cluster: tuple[str, ...] = ("country",)) -> list[st
 def test_what_is_only_shown_or_asked_may_change() -> None:
     dimensions = [replace(one, title="A title", unit="each") for one in SCHEMA.dimensions]
     metrics = {name: replace(one, description="of all") for name, one in SCHEMA.metrics.items()}
-    changed = replace(SCHEMA, title="Sales", trees=[Tree.parse("city")], dimensions=dimensions, metrics=metrics)
+    metrics["sales"] = replace(metrics["sales"], every=Span(1, "day"))
+    assert SCHEMA.time is not None
+    time = replace(SCHEMA.time, everywhere=True, refresh={"day": Span(3, "hour")})
+    changed = replace(
+        SCHEMA, time=time, title="Sales", trees=[Tree.parse("city")], dimensions=dimensions, metrics=metrics
+    )
     text = cube_text(
         changed,
         [declare_projection(changed, "day/city")],
@@ -39,6 +45,8 @@ def test_what_is_only_shown_or_asked_may_change() -> None:
         strict=True,
         facts="x.csv",
     )
+    assert "refresh" in text
+    assert "every" in text
     check_declaration(STORED, text, "sales.cube")
 
 

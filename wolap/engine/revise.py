@@ -7,6 +7,9 @@ first, gets new stretches of whole buckets over them:
     facts only added, all partials merge      the stored rows of the stretch and what the new facts roll up to, merged
     else                                      rolled up from the source that it would be built from, of the stretch
 
+A projection that was left behind by changes before (`schedules.py`) is rolled up anew in their stretches too, and feeds
+no other before that.
+
 So the cost follows the facts of the touched partitions, and of a projection with larger buckets or none its rows there;
 but for a distinct count without its sets, which needs the facts of the whole bucket.
 """
@@ -86,8 +89,9 @@ def apart(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
 
 
 class Revision:
-    """A change on its way through the projections of a cube. `level` is that of the partitions of its facts, which are
-    clustered by the `leading` dimensions; `dictionaries` know all members, those of new facts too."""
+    """A change on its way through the projections of a cube: the facts and those that are to follow it. `current` are
+    right as they are. `level` is that of the partitions of its facts, which are clustered by the `leading` dimensions;
+    `dictionaries` know all members, those of new facts too."""
 
     def __init__(
         self,
@@ -97,6 +101,7 @@ class Revision:
         dictionaries: Dictionaries,
         change: Change,
         *,
+        current: Iterable[Projection] = (),
         level: str,
         leading: tuple[str, ...] = (),
         cancel: Event | None = None,
@@ -107,9 +112,10 @@ class Revision:
         self.sources = {name: source.known_by(dictionaries) for name, source in sources.items()}
         facts, *others = sorted(projections, key=lambda one: not one.is_facts)
         self.waiting = build_order(others)
-        self._done = [facts]
+        self._done = [facts, *current]
         self._added: dict[str, SegmentedSource] = {}
-        self._of_facts()
+        if change.touched:
+            self._of_facts()
         self.span = span_of(self.sources[FACTS])
 
     def _of_facts(self) -> None:
@@ -139,13 +145,16 @@ class Revision:
     def revise(self, projection: Projection) -> Projection:
         """Brings a projection up to date, from those that are: they come in the order of `waiting`. Gives what it
         was made of."""
-        stretches = stretches_of(projection, self.change.touched)
+        statistics = projection.statistics
+        backlog = None if statistics is None else statistics.backlog
+        touched = [*self.change.touched, *(() if backlog is None else backlog.stretches)]
+        stretches = stretches_of(projection, sorted(touched, key=lambda one: one.start))
         old = self.sources[projection.name]
         if not stretches:
             self._put(projection.name, (), ())
             self._done.append(projection)
             return projection
-        if self._added and self.change.keep is None and projection.partials == projection.mergeable:
+        if backlog is None and self._added and self.change.keep is None and projection.partials == projection.mergeable:
             source, layout = self._merged(projection, old, stretches)
         else:
             source = source_of(projection, self._done, self.span)
@@ -153,7 +162,9 @@ class Revision:
             threads = finer.means.threads
             layout = _joined(rolled_up(projection, self.schema, finer, self.cancel, threads, one) for one in stretches)
         self._put(projection.name, stretches, self._shelved(projection.name, layout, stretches))
-        self._done.append(projection)
+        # What it held before its refresh bounds it no more.
+        held = None if statistics is None else replace(statistics, backlog=None, coverage=EVERYTHING)
+        self._done.append(replace(projection, statistics=held))
         return source
 
     def _merged(

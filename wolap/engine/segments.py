@@ -18,6 +18,7 @@ from datetime import datetime
 from functools import cached_property
 from threading import Event, Lock
 from typing import Protocol
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -43,10 +44,14 @@ __all__ = ["MEMORY", "Held", "Segment", "SegmentedSource", "Shelf", "shelved"]
 
 class Held:
     """A layout that is in memory, or will be opened when it is first asked for. `stored` is where, as whoever stores it
-    says it, and `size` its bytes; None in memory."""
+    says it, and `size` its bytes; None in memory. No other has its `name`, in any process, but one that reads the very
+    same."""
 
-    def __init__(self, read: Callable[[], Layout], stored: object | None = None, size: int | None = None) -> None:
+    def __init__(
+        self, read: Callable[[], Layout], stored: object | None = None, size: int | None = None, name: str = ""
+    ) -> None:
         self.stored, self.size = stored, size
+        self.name = name or uuid4().hex
         self._read = read
         self._layout: Layout | None = None
         self._lock = Lock()

@@ -39,8 +39,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypedDict, Unpack
 
+from wolap.errors import Problem, SchemaError, quote
 from wolap.model.expression import ExpressionError, names_in, read_expression
 from wolap.model.filter import Filter, Values, declared_filters
+from wolap.model.span import Span
 
 __all__ = [
     "AGGREGATES",
@@ -143,7 +145,8 @@ class Metric:
     projections store of a distinct count, its number ("count") or the values ("set"); `precision` is that of an
     approximate one; `probability` says which quantile, `accuracy` how near. None is what the function takes for
     itself. `filters` say which facts count, by the texts of members. `expression` is the text of a derived metric,
-    whose operands are read off it. The rest is for people.
+    whose operands are read off it. `every` is how often projections that store it are refreshed at most. The rest is
+    for people.
     """
 
     function: str
@@ -158,6 +161,7 @@ class Metric:
     accuracy: float | None = None
     filters: tuple[Filter, ...] = ()
     expression: str = ""
+    every: Span | None = None
     title: str = ""
     description: str = ""
     unit: str = ""
@@ -195,10 +199,12 @@ class Labels(TypedDict, total=False):
 
 class Options(Labels, total=False):
     """What every metric over facts can be told: `where` and `where_not` keep or drop the facts of some members, one or
-    several for a dimension; None is the null member. They read members as a request does, labels of null included."""
+    several for a dimension; None is the null member. They read members as a request does, labels of null included.
+    Projections that store it are refreshed `every` so often at most, such as "1 day"."""
 
     where: Mapping[str, Values]
     where_not: Mapping[str, Values]
+    every: str | Span
 
 
 def _metric(
@@ -225,10 +231,20 @@ def _metric(
         probability=probability,
         accuracy=accuracy,
         filters=declared_filters(options.get("where"), options.get("where_not")),
+        every=_span(options.get("every")),
         title=options.get("title", ""),
         description=options.get("description", ""),
         unit=options.get("unit", ""),
     )
+
+
+def _span(said: str | Span | None) -> Span | None:
+    if not isinstance(said, str):
+        return said
+    try:
+        return Span.parse(said)
+    except ValueError as error:
+        raise SchemaError([Problem("metrics", f"every {quote(said)} is {error}")]) from None
 
 
 def count(column: str | None = None, **options: Unpack[Options]) -> Metric:

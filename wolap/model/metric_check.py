@@ -66,6 +66,8 @@ def _input_problems(place: str, metric: Metric, has_time: bool) -> Iterable[Prob
 
 
 def _option_problems(place: str, metric: Metric) -> Iterable[Problem]:
+    if metric.every is not None and AGGREGATES[metric.function].column == "none":
+        yield Problem(f"{place}.every", f"a {metric.function} is stored as its operands", "say it of those")
     if metric.keep not in _KEPT:
         yield Problem(f"{place}.keep", f"{quote(metric.keep)} is none", f"one of {', '.join(_KEPT)}")
     elif metric.keep != "count" and metric.function != "distinct":

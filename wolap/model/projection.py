@@ -27,10 +27,22 @@ from wolap.model.member import Member
 from wolap.model.principal import Caps
 from wolap.model.query import conjunction, settle_filter
 from wolap.model.schema import Schema
+from wolap.model.span import Span
 from wolap.model.tree import path_text, read_path
 from wolap.model.zone import Zone
 
-__all__ = ["FACTS", "Catalog", "Projection", "Shares", "Statistics", "declare_facts", "declare_projection", "stored_of"]
+__all__ = [
+    "FACTS",
+    "Backlog",
+    "Catalog",
+    "Projection",
+    "Shares",
+    "Statistics",
+    "declare_facts",
+    "declare_projection",
+    "schedule_of",
+    "stored_of",
+]
 
 FACTS = "facts"
 NO_CAPS = Caps()
@@ -39,8 +51,19 @@ _NAME = re.compile(r"[A-Za-z0-9_./-]{1,200}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """What has happened to the facts since a projection was refreshed: the `stretches` of time in which some came or
+    went, and the `span` of all facts before that."""
+
+    stretches: tuple[Interval, ...]
+    span: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """What was measured when a projection was built.
+
+    `backlog` tells what has changed since; None where it is up to date.
 
     `starts` holds an instant of each partition in rising order and `rows_before` the rows before each, and last all
     rows; without time there is one partition. `coverage` is the time whose facts it holds. `items` are those of the
@@ -62,6 +85,7 @@ class Statistics:
     partition: str | None = None
     order: tuple[str, ...] = ()
     runs: tuple[int, ...] = ()
+    backlog: Backlog | None = None
 
     @property
     def rows(self) -> int:
@@ -97,7 +121,8 @@ class Projection:
     `level` is that of its time buckets, None where it holds no time; they follow the clock of `zone`. `partials` are
     stored; `mergeable` are those of them that may be merged over rows, the others are right in their own row only.
     `merging` are the metrics that need no others. Only the facts that pass `filters` are in it. Of its dimensions
-    those are `multivalued` of whose members each fact has a row of its own; of the facts themselves none is.
+    those are `multivalued` of whose members each fact has a row of its own; of the facts themselves none is. `every` is
+    how often it is refreshed, where it says so itself; see `schedule_of`.
     """
 
     name: str
@@ -112,6 +137,7 @@ class Projection:
     filters: tuple[Filter, ...] = ()
     statistics: Statistics | None = None
     multivalued: frozenset[str] = frozenset()
+    every: Span | None = None
 
     @property
     def is_facts(self) -> bool:
@@ -163,6 +189,15 @@ class Catalog:
     shares: Mapping[str, Shares] = field(default_factory=dict)
 
     @cached_property
+    def current(self) -> Catalog:
+        """The same with nothing built but what is up to date."""
+        projections = [
+            one if one.statistics is None or one.statistics.backlog is None else replace(one, statistics=None)
+            for one in self.projections
+        ]
+        return replace(self, projections=tuple(projections))
+
+    @cached_property
     def calendars(self) -> tuple[Calendar, ...]:
         """How the buckets that are stored are cut, facts aside, each once."""
         built = [one.calendar for one in self.projections if one.statistics is not None and not one.is_facts]
@@ -198,6 +233,11 @@ class Catalog:
         """Which reports lead to an answer, for each caller to whom somebody wanted to offer them (W48)."""
         return {}
 
+    @cached_property
+    def known(self) -> dict[Hashable, Any]:
+        """What whoever shows answers has worked out of its declarations."""
+        return {}
+
 
 def declare_facts(schema: Schema, statistics: Statistics | None = None) -> Projection:
     """The facts of a schema as its finest projection."""
@@ -229,13 +269,15 @@ def declare_projection(
     zone: str | None = None,
     where: Mapping[str, Values] | None = None,
     where_not: Mapping[str, Values] | None = None,
+    every: str | Span | None = None,
 ) -> Projection:
     """A projection that is yet to be built, over dimensions in the order that its rows are to be sorted by.
 
     Its time dimensions say how fine its buckets are: the coarsest level that nests in them all, on the clock of `zone`,
     which is the cube's unless said. It stores all metrics unless some are named, and all facts unless `where` and
-    `where_not` say whose members are kept or dropped. Raises SchemaError for names that do not exist, a zone that is
-    none, and filters that leave no member.
+    `where_not` say whose members are kept or dropped. `every` is how often it is refreshed, such as "3 hours"; see
+    `schedule_of`. Raises SchemaError for names that do not exist, a zone or a span that is none, and filters that leave
+    no member.
     """
     steps = read_path(dimensions) if isinstance(dimensions, str) else tuple(dimensions)
     chosen = tuple(schema.metrics) if metrics is None else tuple(dict.fromkeys(metrics))
@@ -259,6 +301,12 @@ def declare_projection(
         problems.append(Problem(place, "is the name of the facts", "another name"))
     level = common_level(step for step in steps if step in schema.levels)
     problems += _zone_problems(place, zone, level)
+    span = every if isinstance(every, Span) else None
+    if isinstance(every, str):
+        try:
+            span = Span.parse(every)
+        except ValueError as error:
+            problems.append(Problem(f"{place}.every", f"{quote(every)} is {error}"))
     filters = declared_filters(where, where_not)
     problems += filter_problems(place, filters, schema.names, schema.levels, "a projection")
     problems += [
@@ -287,7 +335,21 @@ def declare_projection(
         schema.zone if zone is None else Zone(zone),
         settled,
         multivalued=schema.multivalued.intersection(plain),
+        every=span,
     )
+
+
+def schedule_of(schema: Schema, projection: Projection) -> tuple[Span, ...]:
+    """How often a projection is refreshed at most: as it says itself or else the time of the cube for its level, and as
+    each metric says that goes into it. It is due when all of them are over; at once where nothing is said."""
+    own = projection.every
+    if own is None and schema.time is not None and projection.level is not None:
+        own = schema.time.refresh.get(projection.level)
+    names = set(projection.metrics)
+    while more := {operand for name in names for operand in schema.metrics[name].operands} - names:
+        names |= more
+    spans = [own, *(metric.every for name, metric in schema.metrics.items() if name in names)]
+    return tuple(dict.fromkeys(one for one in spans if one is not None))
 
 
 def stored_of(schema: Schema, metrics: Iterable[str]) -> tuple[frozenset[Partial], frozenset[Partial], frozenset[str]]:

@@ -67,6 +67,7 @@ class Time:
 
     `column_zone` is the clock of a column that carries no zone. `everywhere` applies an interval to reports without a
     time dimension as well (W18). `default_spans` sets, by level, how far back a report looks when nobody says (W17).
+    `refresh` sets, by level, how often projections with buckets of it are refreshed that do not say so themselves.
     """
 
     column: str
@@ -75,6 +76,7 @@ class Time:
     column_zone: str = "UTC"
     everywhere: bool = False
     default_spans: Mapping[str, Span] = field(default_factory=dict)
+    refresh: Mapping[str, Span] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -310,6 +312,9 @@ def _time_problems(schema: Schema) -> Iterable[Problem]:
                 f"{quote(level)} is no level of this time",
                 f"its levels are {nearest(level, time.levels)}",
             )
+    for level in time.refresh:
+        if level not in LEVELS:
+            yield Problem("time.refresh", f"{quote(level)} is no level", f"levels are {nearest(level, LEVELS)}")
 
 
 def _dimension_problems(schema: Schema) -> Iterable[Problem]:

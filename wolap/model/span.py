@@ -1,4 +1,4 @@
-"""Default intervals: how far back a report looks when nobody says (W17).
+"""Spans: how far back a report looks when nobody says (W17), and how often something is refreshed.
 
 Hours and less are counted in time that passes, days and more on the calendar, so that an hour before 3:30 on the
 morning on which the clock skips from 2 to 3 is 1:30, and a month before noon is noon, whatever the clock did between.
@@ -47,6 +47,15 @@ class Span:
             return cls(int(match[1]), match[2])
         raise ValueError("not a span; write a number and a level, such as 3 months")
 
+    def __str__(self) -> str:
+        return f"{self.count} {self.level}{'s' if self.count > 1 else ''}"
+
+    def back(self, instant: int, zone: Zone) -> int:
+        """The instant that lies this far back from another, as the calendar of a zone counts days and more."""
+        if self.level in SUB_DAY:
+            return self.before(instant)
+        return zone.instant(self.before(min(max(zone.local(instant), FIRST_INSTANT), LAST_INSTANT)))
+
     def before(self, local: int) -> int:
         """The local time that lies this far back, never before year 1."""
         if self.level in _SIZES:
@@ -81,10 +90,7 @@ def default_start(levels: frozenset[str], end: int, zone: Zone, own: Mapping[str
     finest = _finest(levels)
     span, floor = DEFAULT_SPANS[finest]
     span = own.get(finest, span)
-    if span.level in SUB_DAY:
-        start = span.before(end)
-    else:
-        start = zone.instant(span.before(min(max(zone.local(end), FIRST_INSTANT), LAST_INSTANT)))
+    start = span.back(end, zone)
     # A day that a zone skipped may leave no time at all: then what ends there is its last bucket.
     start = zone.floor(floor, start if start < end else end - 1)
     return max(start, FIRST_INSTANT)

@@ -151,8 +151,13 @@ def _coverage(projection: Projection, needs: Needs) -> Iterator[Reason]:
     statistics = projection.statistics
     if statistics is not None and not statistics.coverage.covers(needs.asked):
         zone, held = needs.schema.zone, statistics.coverage
-        text = f"holds {moment_text(held.start, zone)} to {moment_text(held.end - 1, zone)} only"
-        yield Reason("coverage_gap", projection.name, text, f"build {projection.name} over the whole time")
+        text = "held nothing when it was refreshed"
+        if held.start < held.end:
+            text = f"holds {moment_text(held.start, zone)} to {moment_text(held.end - 1, zone)} only"
+        remedy = f"build {projection.name} over the whole time"
+        if statistics.backlog is not None:
+            remedy = f"refresh {projection.name}"
+        yield Reason("coverage_gap", projection.name, text, remedy)
 
 
 def _exact(projection: Projection, needs: Needs) -> Iterator[Reason]:

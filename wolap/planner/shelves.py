@@ -30,7 +30,7 @@ class Shelf:
 
     For each of them `rows_before` counts the rows before each partition, as in Statistics, and `items` the values of a
     row that are counted by themselves; none where no metric is. `reading` tells how many rows are read for each; none
-    where all are. `merges` tells that all metrics merge.
+    where all are. `merges` tells that all metrics merge, `is_current` that none is behind the facts.
     """
 
     projections: tuple[Projection, ...]
@@ -40,6 +40,7 @@ class Shelf:
     items: tuple[float, ...]
     reading: tuple[float, ...]
     merges: bool
+    is_current: bool
 
     def rows_in(self, interval: Interval) -> list[int]:
         """The rows of each in the partitions that an interval touches."""
@@ -51,7 +52,11 @@ class Shelf:
 
     def measures(self, needs: Needs) -> bool:
         """Whether no group of the report has less than a row of its own in the interval."""
-        return self.coverage.covers(needs.asked) and not crosses(self.projections[0], needs, needs.asked)
+        return (
+            self.is_current
+            and self.coverage.covers(needs.asked)
+            and not crosses(self.projections[0], needs, needs.asked)
+        )
 
     def is_timely(self, needs: Needs) -> bool:
         """Whether no rule of time objects, so that each can answer alone."""
@@ -148,7 +153,8 @@ def _shelves(projections: Iterable[Projection], needs: Needs) -> tuple[Shelf, ..
         assert statistics is not None
         merges = projection.merging.issuperset(needs.metrics)
         # Equal partitions are mostly the same ones, which is quicker seen than thousands of numbers are compared.
-        key = (projection.calendar, statistics.coverage, id(statistics.starts), merges)
+        is_current = statistics.backlog is None
+        key = (projection.calendar, statistics.coverage, id(statistics.starts), merges, is_current)
         shelves.setdefault(key, []).append(projection)
     return tuple(_shelf(alike, needs) for alike in shelves.values())
 
@@ -164,4 +170,5 @@ def _shelf(alike: list[Projection], needs: Needs) -> Shelf:
         tuple(items_of(projection, needs) for projection in alike) if needs.counted or needs.lists else (),
         read if min(read) < 1.0 else (),
         alike[0].merging.issuperset(needs.metrics),
+        statistics[0].backlog is None,
     )

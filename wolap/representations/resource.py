@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from wolap.cube import Result
 from wolap.engine.execute import Report
@@ -14,8 +15,9 @@ from wolap.model.interval import Interval, moment_text
 from wolap.model.query import Filter, Query
 from wolap.model.schema import Schema
 from wolap.model.tree import Path
+from wolap.planner.plan import Plan
 
-__all__ = ["Answer", "Link", "Resource", "Surroundings", "describe", "file_name", "next_page"]
+__all__ = ["Answer", "Link", "Links", "Resource", "Surroundings", "describe", "file_name", "links_of", "next_page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +81,36 @@ class Resource:
 NOWHERE = Surroundings(Forest(()), lambda path: False)
 
 
-def describe(result: Result, schema: Schema, surroundings: Surroundings = NOWHERE) -> Resource:
-    """The resource of a result, with links to where the caller may go from it."""
-    used = result.plan.query.asking(result.plan.metrics)
+class Links(NamedTuple):
+    """Where a report is, and where its caller may go from it."""
+
+    href: str
+    roll_up: Link | None
+    drill_down: tuple[Link, ...]
+
+
+def links_of(plan: Plan, schema: Schema, surroundings: Surroundings = NOWHERE) -> Links:
+    """The links of a report, which is only planned yet."""
+    used = plan.query.asking(plan.metrics)
     forest, path, root = surroundings.forest, used.path, surroundings.root
     children = forest.children(path) if path in forest else ()
     has_parent = bool(path) and surroundings.can_follow(path[:-1])
-    return Resource(
+    return Links(
         href=root + write_query(used, schema),
         roll_up=Link(root + write_path(path[:-1], schema), _name(path[:-1], schema)) if has_parent else None,
         drill_down=tuple(
             [Link(root + write_path(child, schema), child[-1]) for child in children if surroundings.can_follow(child)]
         ),
-        report=result.report,
-        query=used,
-        schema=schema,
-        surroundings=surroundings,
     )
+
+
+def describe(
+    result: Result, schema: Schema, surroundings: Surroundings = NOWHERE, links: Links | None = None
+) -> Resource:
+    """The resource of a result, with its links, which need not be known yet."""
+    used = result.plan.query.asking(result.plan.metrics)
+    found = links_of(result.plan, schema, surroundings) if links is None else links
+    return Resource(*found, result.report, used, schema, surroundings)
 
 
 def _name(path: Path, schema: Schema) -> str:

@@ -17,7 +17,7 @@ __all__ = ["STORED_SECTIONS", "check_declaration"]
 # What stored numbers hang on. Trees, projections and caps may be declared anew without anything being computed.
 STORED_SECTIONS = ("time", "dimensions", "metrics")
 # Keys that are only shown or only asked of: titles, labels and the like change no code and no number.
-_SHOWN = frozenset({"title", "description", "unit", "everywhere", "default_spans"})
+_SHOWN = frozenset({"title", "description", "unit", "everywhere", "default_spans", "refresh", "every"})
 _OF_CUBE = ("zone", "cluster")
 
 
@@ -43,7 +43,8 @@ def _some(table: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
 def _differences(place: str, before: Any, now: Any, folder: object) -> Iterator[Problem]:
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for key in dict.fromkeys((*before, *now)):
-            if key not in _SHOWN or place.count(".") == 0:
+            # Behind "time" stands such a key, behind the other sections a name first.
+            if key not in _SHOWN or place.count(".") != (place != "time"):
                 yield from _differences(f"{place}.{key}", before.get(key), now.get(key), folder)
     elif before != now:
         found = f"is {_shown(now)}, and {_shown(before)} in {folder}"

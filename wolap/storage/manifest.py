@@ -28,7 +28,7 @@ import pyarrow as pa
 from wolap.errors import StorageError
 from wolap.model.interval import Interval
 from wolap.model.member import member_text, read_member
-from wolap.model.projection import Shares, Statistics
+from wolap.model.projection import Backlog, Shares, Statistics
 from wolap.storage.arrays import StoredFile
 from wolap.storage.checksum import checksum_of
 from wolap.storage.dictionaries import Key, StoredDictionaries, StoredDictionary
@@ -45,12 +45,11 @@ _AGAIN = "restore it from a copy, or build the cube again"
 
 @dataclass(frozen=True, slots=True)
 class StoredProjection:
-    """A projection that is built, or the facts: what was measured (its refresh time with it), its segments in the
-    order of time, and the stretches that changed since, of which it has not the facts yet."""
+    """A projection that is built, or the facts: what was measured (its refresh time with it, and what changed since),
+    and its segments in the order of time."""
 
     statistics: Statistics
     segments: tuple[StoredSegment, ...]
-    pending: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +193,6 @@ def _projection_out(stored: StoredProjection, long: _LongOut) -> dict[str, Any]:
     return {
         "statistics": _statistics_out(stored.statistics, long),
         "segments": [[*_file_out(one.file), *_interval_out(one.stretch), one.rows] for one in stored.segments],
-        "pending": [_interval_out(one) for one in stored.pending],
     }
 
 
@@ -203,8 +201,7 @@ def _projection_in(written: Mapping[str, Any], long: Sequence[Sequence[int]]) ->
         StoredSegment(StoredFile(name, size, head, foot, checksum), Interval(start, end), rows)
         for name, size, head, foot, checksum, start, end, rows in written["segments"]
     )
-    pending = tuple(Interval(start, end) for start, end in written["pending"])
-    return StoredProjection(_statistics_in(written["statistics"], long), segments, pending)
+    return StoredProjection(_statistics_in(written["statistics"], long), segments)
 
 
 def _statistics_out(statistics: Statistics, long: _LongOut) -> dict[str, Any]:
@@ -221,7 +218,21 @@ def _statistics_out(statistics: Statistics, long: _LongOut) -> dict[str, Any]:
         "partition": statistics.partition,
         "order": statistics.order,
         "runs": statistics.runs,
+        "backlog": _backlog_out(statistics.backlog),
     }
+
+
+def _backlog_out(backlog: Backlog | None) -> list[Any] | None:
+    if backlog is None:
+        return None
+    return [[_interval_out(one) for one in backlog.stretches], _interval_out(backlog.span)]
+
+
+def _backlog_in(written: Sequence[Any] | None) -> Backlog | None:
+    if written is None:
+        return None
+    stretches, span = written
+    return Backlog(tuple(Interval(*one) for one in stretches), Interval(*span))
 
 
 def _statistics_in(written: Mapping[str, Any], long: Sequence[Sequence[int]]) -> Statistics:
@@ -238,6 +249,7 @@ def _statistics_in(written: Mapping[str, Any], long: Sequence[Sequence[int]]) ->
         written["partition"],
         tuple(written["order"]),
         tuple(written["runs"]),
+        _backlog_in(written["backlog"]),
     )
 
 

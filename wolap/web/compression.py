@@ -21,6 +21,7 @@ from itertools import islice
 from wolap.web.body import Chunks
 from wolap.web.endpoint import Request, Response
 from wolap.web.negotiation import WEIGHT
+from wolap.web.validators import coded
 
 try:
     from isal import isal_zlib as codec
@@ -38,6 +39,8 @@ _MOST_CODINGS = 50
 
 def compressed(request: Request, response: Response) -> Response:
     """A response as the client of its request wants it, to HEAD without the length that only compressing would tell."""
+    if response.status == 304:
+        return Response(304, _varying(response.headers), response.body)
     length = response.header("Content-Length")
     if response.header("Content-Type") is None or (length is not None and int(length) < LEAST):
         return response
@@ -45,7 +48,10 @@ def compressed(request: Request, response: Response) -> Response:
     if not accepts_gzip(request.headers.get("accept-encoding")):
         return Response(response.status, headers, response.body)
     body = response.body
-    headers = (*(header for header in headers if header[0] != "Content-Length"), ("Content-Encoding", "gzip"))
+    headers = (
+        *((name, coded(value) if name == "ETag" else value) for name, value in headers if name != "Content-Length"),
+        ("Content-Encoding", "gzip"),
+    )
     if not isinstance(body, bytes):
         return Response(response.status, headers, _streamed(body))
     if request.method == "HEAD":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from json import dumps
 from threading import Event
@@ -36,11 +36,12 @@ from wolap.planner.explanation import explanation
 from wolap.planner.plan import Plan
 from wolap.representations.index_page import INDEX_FORMATS, Entry
 from wolap.representations.page_style import POLICY
-from wolap.representations.resource import Answer, Surroundings, describe, file_name, next_page
+from wolap.representations.resource import Answer, Surroundings, describe, file_name, links_of, next_page
 from wolap.representations.titles import title_of_cube
 from wolap.web.body import Body, body_of
 from wolap.web.negotiation import Choice, negotiate
 from wolap.web.offers import Offers
+from wolap.web.validators import answered_by, is_known, validators_of
 
 __all__ = ["ALLOWED", "EXPLANATIONS", "STATUSES", "Endpoint", "Request", "Response"]
 
@@ -174,12 +175,13 @@ class Endpoint:
     def _report(self, request: Request, target: Target, now: datetime) -> Response:
         cube, location = self._locate(target, request.principal)
         snapshot, principal = cube.snapshot, request.principal
+        schema = snapshot.catalog.schema
         accept = request.headers.get("accept")
         wanted = (accept or "").partition(";")[0].strip().lower()
         is_said = location.extension is not None or read_format(target) is not None
         if wanted in EXPLANATIONS and principal.may_explain and not is_said:
             return _explained(self.explain(request.target, now, principal), wanted)
-        query = read_query(target, location, snapshot.catalog.schema, principal, now)
+        query = read_query(target, location, schema, principal, now)
         choice = negotiate(location.extension, read_format(target), accept)
         offers = Offers(snapshot, principal, now)
         if not offers.is_answerable(location.path):
@@ -189,25 +191,31 @@ class Endpoint:
             )
         began = perf_counter()
         plan = snapshot.plan(query, principal, among=offers.metrics(location.path))
+        surroundings = _surroundings(offers, request, frozenset(target.reserved), query.filters)
+        links = links_of(plan, schema, surroundings)
+        if len(links.href) > LONGEST_TARGET:
+            text = "the target, with all that it leaves unsaid, is longer than"
+            return _refusal(414, f"{text} {LONGEST_TARGET:,} characters, and could not be asked again")
+        validators = validators_of(snapshot, plan, links, choice, surroundings.implied, now)
+        # Of an interval that is not said in full the end is the clock's.
+        in_full = {"start", "end"} <= target.reserved.keys() or not schema.levels.intersection(query.group)
+        if (tag := is_known(request.headers, validators, by_date=in_full)) is not None:
+            return Response(304, (*validators._replace(tag=tag).headers, *_varying(choice)), b"")
         planned = perf_counter()
         result = snapshot.run(plan, request.cancel)
         aggregated = perf_counter()
         pieces = tuple([piece.projection for piece in plan.pieces])
         answer = Answer(pieces, planned - began, aggregated - planned) if principal.may_explain else None
-        surroundings = _surroundings(offers, request, frozenset(target.reserved), query.filters, answer)
-        resource = describe(result, snapshot.catalog.schema, surroundings)
-        if len(resource.href) > LONGEST_TARGET:
-            text = "the target, with all that it leaves unsaid, is longer than"
-            return _refusal(414, f"{text} {LONGEST_TARGET:,} characters, and could not be asked again")
+        resource = describe(result, schema, replace(surroundings, answer=answer), links)
         body = body_of(resource, choice.format, streams=request.streams, is_read=request.method != "HEAD")
-        headers = _headers(choice, body)
+        headers = [*_headers(choice, body), *validators.headers]
         if choice.media_type == "text/csv":
             headers.append(("Content-Disposition", f'attachment; filename="{file_name(resource)}.csv"'))
         if following := next_page(resource, None if choice.by_header else choice.format):
             headers.append(("Link", f'<{following}>; rel="next"'))
         headers.append(("Wolap-Rows", f"{len(result)}/{result.total}"))
         if answer is not None:
-            headers.append(("Wolap-Projection", ", ".join(pieces)))
+            headers.append(("Wolap-Projection", answered_by(plan)))
             headers.append(("Server-Timing", _timing(answer, perf_counter() - aggregated, body)))
         return Response(200, tuple(headers), body)
 
@@ -222,9 +230,7 @@ class Endpoint:
         raise UnknownResource(f"nothing is served at {quote(asked)}; {served}")
 
 
-def _surroundings(
-    offers: Offers, request: Request, said: frozenset[str], filters: tuple[Filter, ...], answer: Answer | None
-) -> Surroundings:
+def _surroundings(offers: Offers, request: Request, said: frozenset[str], filters: tuple[Filter, ...]) -> Surroundings:
     """Where a report stands for its caller. Members are only suggested to those who may see all of them."""
     principal, catalog = request.principal, offers.snapshot.catalog
     schema = catalog.schema
@@ -238,7 +244,6 @@ def _surroundings(
         implied=() if sees_all else tuple(settle_filter(implied, schema) for implied in principal.filters),
         members=offers.snapshot.dictionaries.members if sees_all else {},
         span=catalog.span if sees_all else None,
-        answer=answer,
         answers=None if offers.answers_all else offers.answers,
     )
 
@@ -256,11 +261,14 @@ def _headers(choice: Choice, body: Body) -> list[tuple[str, str]]:
     if isinstance(body, bytes):
         headers.append(("Content-Length", str(len(body))))
     headers.append(("X-Content-Type-Options", "nosniff"))
-    if choice.by_header:
-        headers.append(("Vary", "Accept"))
+    headers += _varying(choice)
     if choice.format == "html":
         headers += [("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer")]
     return headers
+
+
+def _varying(choice: Choice) -> tuple[tuple[str, str], ...]:
+    return (("Vary", "Accept"),) if choice.by_header else ()
 
 
 def _explained(plan: Plan, media_type: str) -> Response:
