@@ -27,12 +27,14 @@ SEES = {
     "sources": "errors model planner engine",
     "snapshot": BELOW_CUBE,
     "declaring": "errors model",
+    "given": "errors model engine",
     "changes": f"{BELOW_CUBE} snapshot",
-    "versions": f"{BELOW_CUBE} snapshot changes",
+    "progress": "errors model",
+    "versions": f"{BELOW_CUBE} snapshot changes progress",
     "cube_file_reader": "errors model",
     "cube_file_text": "errors model planner",
     "home": f"{BELOW_CUBE} snapshot versions cube_file_reader cube_file_text",
-    "cube": f"{BELOW_CUBE} snapshot declaring changes versions home",
+    "cube": f"{BELOW_CUBE} snapshot declaring given changes progress versions home",
     "cube_file": f"{BELOW_CUBE} cube cube_file_reader",
     "infer": BELOW_INFER,
     "verify": BELOW_INFER,
@@ -48,7 +50,18 @@ SEES = {
     "__main__": ALL,
 }
 ARROW = {"numpy", "pyarrow", "polars"}
-SEES_ARROW = {"engine", "storage", "sources", "snapshot", "changes", "versions", "cube", "representations", "apis"}
+SEES_ARROW = {
+    "engine",
+    "storage",
+    "sources",
+    "snapshot",
+    "given",
+    "changes",
+    "versions",
+    "cube",
+    "representations",
+    "apis",
+}
 SEES_STRANGERS = {"command", "server"}
 # The modules that an extra serves, and what they may see of it.
 EXTRAS = {"web/compression.py": {"isal"}, "storage/checksum.py": {"isal"}, "engine/loops.py": {"numba"}}

@@ -8,25 +8,25 @@ is no decision about numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from threading import Event, RLock
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 
 from wolap.changes import Wanted, appended, deleted, replaced, retained
 from wolap.declaring import declaration_of
-from wolap.engine.load import needed_columns
 from wolap.engine.result import Result
 from wolap.engine.scan import Means
 from wolap.engine.segments import MEMORY, Shelf
 from wolap.engine.sizes import estimate_sizes
 from wolap.engine.verdict import Verdict
-from wolap.errors import Problem, QueryError, SchemaError, quote
+from wolap.errors import Problem, SchemaError
+from wolap.given import ArrowStream, given_facts, given_instant, given_threads
 from wolap.home import Home
 from wolap.model.filter import Values
 from wolap.model.forest import Forest
@@ -35,26 +35,19 @@ from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import FACTS, Catalog, Projection, Statistics
 from wolap.model.query import Query, check_interval
 from wolap.model.schema import Schema
-from wolap.model.zone import Zone
 from wolap.planner.advice import Advice
 from wolap.planner.advise import advise
 from wolap.planner.plan import Plan
 from wolap.planner.source import build_order
 from wolap.planner.workload import demands_of, path_queries
+from wolap.progress import Progress, Tally
 from wolap.snapshot import Snapshot
-from wolap.versions import Progress, Revised, built, declaring, loaded, revised
+from wolap.sources.ingested import NOTHING, FactFile, Ingested
+from wolap.versions import Revised, built, declaring, loaded, moved, noting, revised
 
 __all__ = ["ArrowStream", "Cube", "Progress", "Result", "Revised"]
 
 Made = TypeVar("Made")
-
-
-class ArrowStream(Protocol):
-    """Anything that exports Arrow data (the PyCapsule interface): polars, pandas, DuckDB and others."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """See the Arrow PyCapsule interface."""
-        ...
 
 
 class Cube:
@@ -68,7 +61,8 @@ class Cube:
 
     `threads` is on how many an answer or a build may be worked out, that of the caller among them. More than one are
     of use with the extra `fast` and from some 600 thousand rows on. `compiled` False leaves its kernels aside; answers
-    are the same, but for the last digits of floats. Raises SchemaError for data that does not fit the declaration.
+    are the same, but for the last digits of floats. `ingested` are the files that the facts were read from. Raises
+    SchemaError for data that does not fit the declaration.
     """
 
     def __init__(
@@ -82,11 +76,12 @@ class Cube:
         cluster: Sequence[str] = (),
         threads: int = 1,
         compiled: bool = True,
+        ingested: Ingested = NOTHING,
     ) -> None:
-        means = Means(_checked_threads(threads), compiled)
-        table = _table(schema, facts)
+        means = Means(given_threads(threads), compiled)
+        table = given_facts(schema, facts)
         catalog = Catalog(schema, (), strict=strict, caps=caps or Caps())
-        self._snapshot = loaded(catalog, table, refreshed, tuple(cluster), means)
+        self._snapshot = loaded(catalog, table, refreshed, tuple(cluster), means, ingested)
         self._lock = RLock()
         self._home: Home | None = None
 
@@ -100,29 +95,40 @@ class Cube:
         """
         cube = cls.__new__(cls)
         cube._home = Home(Path(path))
-        cube._snapshot = cube._home.open(caps, Means(_checked_threads(threads), compiled))
+        cube._snapshot = cube._home.open(caps, Means(given_threads(threads), compiled))
         cube._lock = RLock()
         return cube
 
-    def save(self, path: str | Path) -> None:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> None:
         """Stores the cube in a folder, which is new or empty, and lives there from then on: whatever changes is
         published there before it is asked, and rows are read from there.
 
-        Raises StorageError where the folder holds something else, and OSError; then the cube is as it was.
+        Raises StorageError where the folder holds something else, OSError, and Cancelled; then the cube is as it was.
         """
         with self._lock:
             home = Home(Path(path))
-            self._snapshot = home.first(self._snapshot)
+            self._snapshot = home.first(self._snapshot, lambda old, shelf: moved(old, shelf, progress, cancel))
             self._home = home
 
-    def catch_up(self) -> bool:
+    def catch_up(self, *, wait: bool = True) -> bool:
         """Takes the version that was published last in the folder of the cube, by whichever process, if that is a newer
-        one. Answers that are being worked out are not disturbed. Raises StorageError."""
-        with self._lock:
+        one. Answers that are being worked out are not disturbed. Who changes this cube just now is waited for, unless
+        told not to `wait`: it ends with a version that is newer. Raises StorageError."""
+        if not self._lock.acquire(blocking=wait):
+            return False
+        try:
             newer = None if self._home is None else self._home.newer(self._snapshot)
             if newer is not None:
                 self._snapshot = newer
             return newer is not None
+        finally:
+            self._lock.release()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -144,14 +150,17 @@ class Cube:
         """What is declared, in that order, and the facts last."""
         return self._snapshot.catalog.projections
 
-    def declare(self, *projections: str | Projection) -> tuple[Projection, ...]:
+    def declare(self, *projections: str | Projection, again: bool = False) -> tuple[Projection, ...]:
         """Declares projections without building them: they count for default metrics (W21) and are explained as not
         built.
 
         A text names the dimensions: `"year/month/repository"`. Raises SchemaError for names that do not exist, and
-        for a projection that is declared already.
+        for a projection that is declared already: otherwise, where it is declared `again`.
         """
         declared = tuple(declaration_of(self.schema, one) for one in projections)
+        if again:
+            self._declare_missing(declared)
+            return declared
         with self._lock:
             present = [one.name for one in self.projections]
             problems = [
@@ -190,29 +199,30 @@ class Cube:
 
         Each is made from the smallest that is built and fine enough, so finer ones are built first. `now` becomes
         their refresh time (that of what they are made from where it is not given). Each is there for queries as soon
-        as it is built, and published where the cube is stored. `threads` is how many share the work, as many as the
-        cube has unless said. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits, OSError where
-        a file cannot be written, and Cancelled; what was built before then stays.
+        as it is built, and published where the cube is stored. `progress` is told of pieces of each. `threads` is how
+        many share the work, as many as the cube has unless said. Raises SchemaError, MetricOverflow where a stored sum
+        would not fit 64 bits, OSError where a file cannot be written, and Cancelled; what was built before then stays.
         """
         if threads is not None:
-            _checked_threads(threads)
+            given_threads(threads)
         wanted = [declaration_of(self.schema, one) for one in projections]
         self._declare_missing(wanted)
         names = {one.name for one in wanted}
         waiting = build_order(
             [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
         )
-        for done, projection in enumerate(waiting, 1):
+        tally = Tally(progress, len(waiting))
+        for projection in waiting:
             with self._lock:
-                source = self._next(partial(built, projection, now, cancel, threads))
-            if progress is not None:
+                source = self._next(partial(built, projection, now, cancel, threads, tally))
                 made = next(one for one in self.projections if one.name == projection.name)
-                progress(Progress(made, done, len(waiting), source))
+            tally.end(made, source)
 
     def append(
         self,
         facts: pa.Table | ArrowStream,
         *,
+        files: Collection[FactFile] = (),
         now: datetime | None = None,
         progress: Callable[[Progress], None] | None = None,
         cancel: Event | None = None,
@@ -220,11 +230,14 @@ class Cube:
         """Takes more facts in. Whatever their time, only the partitions (days; of few facts months or years) that they
         fall into are made anew, of the facts and of each projection.
 
-        All of it is there for queries at once, as of `now`. Raises SchemaError, naming rows, for facts that do not fit
-        those that there are, MetricOverflow, and Cancelled; then nothing has changed.
+        All of it is there for queries at once, as of `now`; from then on the `files` that it was read from count as
+        ingested. Raises SchemaError, naming rows, for facts that do not fit those that there are, and for a file that
+        was ingested already, MetricOverflow, and Cancelled; then nothing has changed.
         """
-        table = _table(self.schema, facts)
-        return self._change(lambda snapshot: appended(snapshot, table), now, progress, cancel)
+        table = given_facts(self.schema, facts)
+        return self._change(
+            lambda snapshot: appended(snapshot, table), now, progress, cancel, lambda known: known.plus(files)
+        )
 
     def replace(
         self,
@@ -232,16 +245,23 @@ class Cube:
         start: str | date | Moment,
         end: str | date | Moment,
         *,
+        files: Collection[FactFile] = (),
         now: datetime | None = None,
         progress: Callable[[Progress], None] | None = None,
         cancel: Event | None = None,
     ) -> Revised:
-        """Puts facts in the place of all that there are from `start` to before `end`, where they must lie. See
-        `append`."""
-        table, zone = _table(self.schema, facts), self.schema.zone
-        interval = Interval(*(_instant(name, one, zone) for name, one in (("start", start), ("end", end))))
+        """Puts facts in the place of all that there are from `start` to before `end`, where they must lie.
+        The `files` count as ingested, as they are now. See `append`."""
+        table, zone = given_facts(self.schema, facts), self.schema.zone
+        interval = Interval(*(given_instant(name, one, zone) for name, one in (("start", start), ("end", end))))
         check_interval(interval.start, interval.end, self.schema)
-        return self._change(lambda snapshot: replaced(snapshot, table, interval), now, progress, cancel)
+        return self._change(
+            lambda snapshot: replaced(snapshot, table, interval),
+            now,
+            progress,
+            cancel,
+            lambda known: known.noting(files),
+        )
 
     def delete(
         self,
@@ -270,8 +290,13 @@ class Cube:
         cancel: Event | None = None,
     ) -> Revised:
         """Deletes the facts before `since`. See `append`."""
-        instant = _instant("since", since, self.schema.zone)
+        instant = given_instant("since", since, self.schema.zone)
         return self._change(lambda snapshot: retained(snapshot, instant), now, progress, cancel)
+
+    def note_files(self, files: Collection[FactFile], gone: Collection[str] = ()) -> None:
+        """Notes that files whose facts were ingested are now as they are here, and that those of some paths are gone.
+        Facts stay as they are."""
+        self._next(lambda old, _: (noting(old, old.ingested.noting(files, gone)), None))
 
     def answer(self, query: Query, principal: Principal = EVERYONE, *, cancel: Event | None = None) -> Result:
         """Answers a query from the cheapest projection that is right, or from the facts.
@@ -339,9 +364,19 @@ class Cube:
         now: datetime | None,
         progress: Callable[[Progress], None] | None,
         cancel: Event | None,
+        note: Callable[[Ingested], Ingested] | None = None,
     ) -> Revised:
-        """Makes a change of the facts, and of all that is built of them, and publishes it as one."""
-        return self._next(lambda old, shelf: revised(old, read(old), now, progress, cancel, shelf))
+        """Makes a change of the facts, and of all that is built of them, and publishes it as one, with the files that
+        count as ingested then."""
+
+        def make(old: Snapshot, shelf: Shelf) -> tuple[Snapshot, Revised]:
+            ingested = old.ingested if note is None else note(old.ingested)
+            found, done = revised(old, read(old), now, progress, cancel, shelf)
+            if ingested == old.ingested:
+                return found, done
+            return (noting(found, ingested) if found is old else replace(found, ingested=ingested)), done
+
+        return self._next(make)
 
     def _next(self, make: Callable[[Snapshot, Shelf], tuple[Snapshot, Made]]) -> Made:
         """Puts the next version in the place of the present one, once it is published where the cube is stored."""
@@ -351,29 +386,3 @@ class Cube:
             else:
                 self._snapshot, done = self._home.next(self._snapshot, make)
             return done
-
-
-def _instant(name: str, said: str | date | Moment, zone: Zone) -> int:
-    """An instant as somebody gave it. Raises QueryError for what is none."""
-    try:
-        return Moment.of(said).instant(zone)
-    except ValueError as error:
-        raise QueryError(f"{name} {quote(str(said))} is {error}") from None
-
-
-def _checked_threads(threads: int) -> int:
-    if threads < 1:
-        raise SchemaError([Problem("threads", f"are {threads}", "1 or more")])
-    return threads
-
-
-def _table(schema: Schema, facts: pa.Table | ArrowStream) -> pa.Table:
-    """The columns of the facts that are needed; those that are missing are told by `load_facts`."""
-    if not isinstance(facts, pa.Table):
-        if not hasattr(facts, "__arrow_c_stream__"):
-            possible = "a pyarrow Table, or anything with __arrow_c_stream__ (polars, pandas, DuckDB)"
-            raise SchemaError([Problem("facts", f"is a {type(facts).__name__}", possible)])
-        facts = pa.table(facts)
-    if len(set(facts.column_names)) < len(facts.column_names):
-        return facts
-    return facts.select([name for name in needed_columns(schema) if name in facts.column_names])

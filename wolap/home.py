@@ -23,10 +23,10 @@ from wolap.model.projection import FACTS, Catalog, Projection, declare_facts
 from wolap.model.schema import Schema
 from wolap.model.zone import Zone
 from wolap.snapshot import Snapshot
+from wolap.sources.ingested import Ingested
 from wolap.storage.folder import Folder, Opened, Writer
 from wolap.storage.manifest import Manifest, StoredProjection
 from wolap.storage.segment import StoredSegment, map_segment
-from wolap.versions import moved
 
 __all__ = ["Home"]
 
@@ -53,14 +53,14 @@ class Home:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def first(self, snapshot: Snapshot) -> Snapshot:
-        """The first version of a cube that was in memory. Raises StorageError where the folder holds something, and
-        OSError."""
+    def first(self, snapshot: Snapshot, move: Callable[[Snapshot, Shelf], Snapshot]) -> Snapshot:
+        """The first version of a cube that was in memory, which `move` puts on a shelf. Raises StorageError where the
+        folder holds something, OSError, and what moving it raises."""
         folder = Folder.create(self.path)
         with folder.writing() as writer:
             if folder.versions:
                 raise StorageError(f"{self.path}: holds a cube already; open that, or name another folder")
-            found = moved(snapshot, _Files(writer, snapshot.catalog.schema.zone, _MOST))
+            found = move(snapshot, _Files(writer, snapshot.catalog.schema.zone, _MOST))
             return self._published(writer, found, None)
 
     def open(self, caps: Caps | None, means: Means) -> Snapshot:
@@ -110,6 +110,7 @@ class Home:
             {one.name: _stored(one, snapshot) for one in catalog.projections if one.statistics is not None},
             catalog.shares,
             snapshot.partition,
+            snapshot.ingested.values(),
         )
         opened = writer.publish(manifest)
         return replace(snapshot, catalog=replace(catalog, version=opened.manifest.number), lease=opened)
@@ -162,7 +163,8 @@ def _read(opened: Opened, caps: Caps | None, means: Means) -> Snapshot:
         manifest.shares,
     )
     sources = _sources(opened, projections, schema, dictionaries, means)
-    return Snapshot(catalog, sources, dictionaries, manifest.partition, declared.cluster, opened)
+    ingested = Ingested.of_values(manifest.sources)
+    return Snapshot(catalog, sources, dictionaries, manifest.partition, declared.cluster, ingested, opened)
 
 
 def _sources(

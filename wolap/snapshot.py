@@ -24,6 +24,7 @@ from wolap.model.projection import Catalog
 from wolap.model.query import Query
 from wolap.planner.choose import every_plan, plan_query
 from wolap.planner.plan import Plan
+from wolap.sources.ingested import NOTHING, Ingested
 
 __all__ = ["Snapshot"]
 
@@ -32,8 +33,8 @@ __all__ = ["Snapshot"]
 class Snapshot:
     """One version of a cube: what it knows of itself, where its rows are, and what their codes mean.
 
-    `partition` is the level of the partitions of facts, which are clustered by the `leading` dimensions. The files
-    that rows are in stay for as long as the `lease` is there.
+    `partition` is the level of the partitions of facts, which are clustered by the `leading` dimensions, and were
+    read from the files that are `ingested`. The files that rows are in stay for as long as the `lease` is there.
     """
 
     catalog: Catalog
@@ -41,6 +42,7 @@ class Snapshot:
     dictionaries: Dictionaries = field(repr=False)
     partition: str = "day"
     leading: tuple[str, ...] = ()
+    ingested: Ingested = field(default=NOTHING, repr=False)
     lease: object | None = field(default=None, repr=False)
 
     def plan(

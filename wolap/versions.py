@@ -23,15 +23,18 @@ from wolap.engine.moments import level_of_partitions
 from wolap.engine.rebuild import merged, rolled_up
 from wolap.engine.revise import Revision, facts_on, span_of
 from wolap.engine.scan import Means
-from wolap.engine.segments import SegmentedSource, Shelf, shelved
+from wolap.engine.segments import Held, SegmentedSource, Shelf, shelved
 from wolap.engine.shares import counted, counts_of, shares_of
+from wolap.errors import Cancelled
 from wolap.model.interval import Interval
 from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts
 from wolap.model.schema import Schema
 from wolap.planner.source import source_of
+from wolap.progress import Progress, Tally
 from wolap.snapshot import Snapshot
+from wolap.sources.ingested import NOTHING, Ingested
 
-__all__ = ["Progress", "Revised", "built", "declaring", "loaded", "moved", "revised"]
+__all__ = ["Progress", "Revised", "built", "declaring", "loaded", "moved", "noting", "revised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +48,13 @@ class Revised:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is: `done` of `total` projections, the last of which is `projection`, made from `source`."""
-
-    projection: Projection
-    done: int
-    total: int
-    source: Projection
-
-
 def loaded(
-    catalog: Catalog, table: pa.Table, refreshed: datetime | None, leading: tuple[str, ...], means: Means
+    catalog: Catalog,
+    table: pa.Table,
+    refreshed: datetime | None,
+    leading: tuple[str, ...],
+    means: Means,
+    ingested: Ingested = NOTHING,
 ) -> Snapshot:
     """The first version: of facts alone, under the schema of a catalog that has no projections yet.
 
@@ -70,7 +68,8 @@ def loaded(
         partition = layout.time.level if layout.moments is not None else level_of_partitions(layout.time)
     counts = counts_of([Chosen(layout, 0, layout.rows)], dictionaries.members)
     known = replace(catalog, schema=schema, projections=(facts,))
-    return _known(Snapshot(known, {FACTS: source}, replace(dictionaries, counts=counts), partition, leading))
+    dictionaries = replace(dictionaries, counts=counts)
+    return _known(Snapshot(known, {FACTS: source}, dictionaries, partition, leading, ingested))
 
 
 def declaring(snapshot: Snapshot, projections: Iterable[Projection]) -> Snapshot:
@@ -84,41 +83,61 @@ def built(
     now: datetime | None,
     cancel: Event | None,
     threads: int | None,
+    tally: Tally,
     snapshot: Snapshot,
     shelf: Shelf,
 ) -> tuple[Snapshot, Projection]:
-    """With a projection that is declared built; and what it was made from.
+    """With a projection that is declared built; and what it was made from. A step of the tally.
 
     Raises MetricOverflow, OSError and Cancelled.
     """
     schema, dictionaries = snapshot.catalog.schema, snapshot.dictionaries
     source = source_of(projection, snapshot.catalog.projections, snapshot.catalog.span)
-    refreshed = now
-    if refreshed is None and (statistics := source.statistics) is not None:
-        refreshed = statistics.refreshed
+    read = source.statistics
+    assert read is not None
+    refreshed = now or read.refreshed
+    tally.begin(projection, source, read.rows)
     finer = snapshot.sources[source.name]
     shared = finer.means.threads if threads is None else threads
     with closing(rolled_up(projection, schema, finer, cancel, shared)) as stretches:
-        segments = list(shelved(projection.name, projection.level, projection.zone, stretches, shelf))
+        told = _told(stretches, read, tally)
+        segments = list(shelved(projection.name, projection.level, projection.zone, told, shelf))
     own = SegmentedSource(segments, dictionaries, schema.zone, projection.filters, finer.means)
     made = replace(projection, statistics=_Alike(snapshot.catalog).of(own.statistics(refreshed)))
     projections = tuple(made if one.name == made.name else one for one in snapshot.catalog.projections)
     return _with(snapshot, projections, {**snapshot.sources, made.name: own}), source
 
 
-def moved(snapshot: Snapshot, shelf: Shelf) -> Snapshot:
-    """With all rows on a shelf. Raises OSError."""
+def _told(layouts: Iterable[Layout], read: Statistics, tally: Tally) -> Iterator[Layout]:
+    """Layouts that come one behind the other in time, each told: of what they are made from, what lies before is
+    read."""
+    for one in layouts:
+        share = 0.0
+        if one.rows and one.time is not None and read.rows:
+            share = read.rows_begun(int(one.time.instants[-1]) + 1) / read.rows
+        tally.add(one.rows, one.bytes, share)
+        yield one
+
+
+def moved(
+    snapshot: Snapshot, shelf: Shelf, progress: Callable[[Progress], None] | None = None, cancel: Event | None = None
+) -> Snapshot:
+    """With all rows on a shelf. Raises OSError and Cancelled."""
     sources = {}
-    for one in snapshot.catalog.projections:
-        if one.statistics is None:
-            continue
+    built = [one for one in snapshot.catalog.projections if one.statistics is not None]
+    tally = Tally(progress, len(built), sum(one.statistics.rows for one in built if one.statistics is not None))
+    shelf = _Telling(shelf, tally, cancel)
+    for one in built:
         source = snapshot.sources[one.name]
+        rows = sum(segment.rows for segment in source.segments)
+        tally.begin(one, one, rows)
         if one.is_facts:
             segments = list(facts_on(source, snapshot.partition, snapshot.leading, shelf))
         else:
             layouts = _whole_layouts(one, snapshot.catalog.schema, source)
             segments = list(shelved(one.name, one.level, one.zone, layouts, shelf))
         sources[one.name] = SegmentedSource(segments, snapshot.dictionaries, source.zone, source.filters, source.means)
+        tally.end(one, one)
     return _with(snapshot, snapshot.catalog.projections, sources)
 
 
@@ -139,23 +158,29 @@ def revised(
     cancel: Event | None,
     shelf: Shelf,
 ) -> tuple[Snapshot, Revised]:
-    """With other facts, and all that is built of them as it is then. Raises MetricOverflow and Cancelled."""
+    """With other facts, and all that is built of them as it is then: steps of equal work, as far as is known.
+
+    Raises MetricOverflow and Cancelled.
+    """
     catalog, change = snapshot.catalog, wanted.change
     if not change.touched:
         return snapshot, Revised(0, 0, (), catalog.version)
     projections = [one for one in catalog.projections if one.statistics is not None]
+    tally, facts = Tally(progress, len(projections)), catalog.projections[-1]
+    tally.begin(facts, facts, 1)
+    shelf = _Telling(shelf, tally, cancel)
     revision = Revision(
         catalog.schema, projections, snapshot.sources, wanted.dictionaries, change,
         level=snapshot.partition, leading=snapshot.leading, cancel=cancel, shelf=shelf,
     )  # fmt: skip
-    for done, projection in enumerate(revision.waiting, 1):
-        source = revision.revise(projection)
-        if progress is not None:
-            progress(Progress(projection, done, len(revision.waiting), source))
+    tally.end(facts, facts)
+    for projection in revision.waiting:
+        tally.begin(projection, facts, 1)
+        tally.end(projection, revision.revise(projection))
     dictionaries, sources = wanted.dictionaries, revision.sources
     gone, come = (
-        counts_of(_within(facts, change.touched), dictionaries.members)
-        for facts in (snapshot.sources[FACTS], sources[FACTS])
+        counts_of(_within(every, change.touched), dictionaries.members)
+        for every in (snapshot.sources[FACTS], sources[FACTS])
     )
     counts = counted(snapshot.dictionaries.counts, gone, come)
     dictionaries = replace(dictionaries, counts=counts)
@@ -171,9 +196,34 @@ def revised(
         for one in catalog.projections
     )
     found = _known(replace(_with(snapshot, measured, sources), dictionaries=dictionaries))
-    before, after = (sum(one.rows for one in facts[FACTS].segments) for facts in (snapshot.sources, sources))
+    before, after = (sum(one.rows for one in every[FACTS].segments) for every in (snapshot.sources, sources))
     added = 0 if change.added is None else change.added.rows
     return found, Revised(added, before + added - after, change.touched, found.catalog.version)
+
+
+def noting(snapshot: Snapshot, ingested: Ingested) -> Snapshot:
+    """With other files that count as ingested."""
+    return replace(_with(snapshot, snapshot.catalog.projections, snapshot.sources), ingested=ingested)
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """A shelf that tells what is put on it, and takes nothing more once the work is cancelled."""
+
+    shelf: Shelf
+    tally: Tally
+    cancel: Event | None
+
+    @property
+    def most(self) -> int:
+        return self.shelf.most
+
+    def hold(self, name: str, layout: Layout, stretch: Interval) -> Held:
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled("stopped between two segments, as the caller asked")
+        held = self.shelf.hold(name, layout, stretch)
+        self.tally.add(layout.rows, layout.bytes)
+        return held
 
 
 def _with(snapshot: Snapshot, projections: Iterable[Projection], sources: Mapping[str, SegmentedSource]) -> Snapshot:

@@ -6,7 +6,7 @@ width of their numbers; a column that some of them lack is null there.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pyarrow.dataset as pads
 
 from wolap.errors import Problem, SchemaError, nearest, quote
 
-__all__ = ["FORMATS", "read_facts"]
+__all__ = ["FORMATS", "fact_files", "read_facts", "read_files"]
 
 # File endings and the format of each, by the name that pyarrow has for it.
 FORMATS = {
@@ -36,22 +36,32 @@ def read_facts(where: str, folder: Path, columns: Collection[str] | None = None)
     Raises SchemaError where there is no such file, its format is unknown or unreadable. Columns that no file has are
     left out: who reads the table says which are missing.
     """
+    return read_files(fact_files(where, folder), columns, where)
+
+
+def fact_files(where: str, folder: Path) -> list[Path]:
+    """The files that `where` names. Raises SchemaError where there is none, or one that cannot be read as facts."""
     try:
-        files = _files(where, folder)
+        return _files(where, folder)
     except OSError as error:
         raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {error.strerror}")]) from None
+
+
+def read_files(files: Sequence[Path], columns: Collection[str] | None = None, where: str | None = None) -> pa.Table:
+    """The facts of some files, as `read_facts` gives them; `where` is how an error names them."""
+    shown = quote(where or (files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"))
     endings = {path.suffix.lower() for path in files}
     kinds = {FORMATS[ending] for ending in endings}
     if len(kinds) > 1:
-        found = f"{quote(where)} holds files of several formats ({', '.join(sorted(endings))})"
+        found = f"{shown} holds files of several formats ({', '.join(sorted(endings))})"
         raise SchemaError([Problem("facts", found, "a glob that names one of them, such as *.parquet")])
     try:
         return _read(files, kinds.pop(), columns)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError) as error:
-        raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {str(error)[:200]}")]) from None
+        raise SchemaError([Problem("facts", f"{shown} cannot be read: {str(error)[:200]}")]) from None
 
 
-def _read(files: list[Path], kind: str, columns: Collection[str] | None) -> pa.Table:
+def _read(files: Sequence[Path], kind: str, columns: Collection[str] | None) -> pa.Table:
     own: object = kind
     if kind in DELIMITERS:
         from pyarrow import csv  # noqa: PLC0415 - only who reads CSV pays for it
