@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from datetime import datetime
 from pathlib import Path
 
@@ -12,24 +13,29 @@ from wolap.command.working import working
 from wolap.cube import Cube, Revised
 from wolap.engine.load import needed_columns
 from wolap.errors import QueryError
-from wolap.model.interval import instant_of, moment_text
+from wolap.model.interval import Interval, instant_of, moment_text
 from wolap.model.span import Span
 from wolap.sources.ingested import FactFile, files_of, read_unchanged
 
-__all__ = ["delete", "made_text", "replace", "retain"]
+__all__ = ["counted", "delete", "made_text", "replace", "retain"]
 
 _STAYS = "all is as it was"
 
 
+def counted(files: Sized) -> str:
+    """How many files there are."""
+    return "1 file" if len(files) == 1 else f"{len(files):,} files"
+
+
 def made_text(cube: Cube, made: Revised) -> str:
-    """What a change has done, for people."""
+    """What a change has done, for people: between the first and the last instant of what was computed anew."""
     if not made.stretches:
         return "nothing has changed"
-    first, last = made.stretches[0].start, made.stretches[-1].end
-    zone = cube.schema.zone
-    span = cube.snapshot.catalog.span
-    spread = f"{moment_text(max(first, span.start), zone)} until {moment_text(min(last, span.end), zone)}"
-    where = f" between {spread}" if cube.schema.time is not None and span.start < span.end else ""
+    zone, span = cube.schema.zone, cube.snapshot.catalog.span
+    where, found = "", Interval(made.stretches[0].start, made.stretches[-1].end).intersect(span)
+    if cube.schema.time is not None and found.start < found.end:
+        first, last = (moment_text(zone.floor("second", one), zone) for one in (found.start, found.end))
+        where = f" between {first} and {last}"
     return f"{made.added:,} facts came and {made.removed:,} went{where}; version {made.version}"
 
 

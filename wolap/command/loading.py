@@ -53,7 +53,7 @@ def read_moment_option(value: str) -> datetime:
 
 
 now_option = click.option(
-    "--now", metavar="ISO", callback=_read_now, help="Answer as of this time, in UTC unless it has an offset."
+    "--now", metavar="ISO", callback=_read_now, help="As of this time, in UTC unless it has an offset."
 )
 
 principal_option = click.option(
@@ -88,8 +88,8 @@ def declaration(path: Path) -> CubeFile:
 
 
 def open_cube(path: Path, principal: Principal = EVERYONE, *, build: bool = True, threads: int = 1) -> Cube:
-    """The cube of a file with its projections built, or the one that is stored in a folder, as it was published last; or
-    the end of the command. Progress goes to stderr.
+    """The cube of a file with its projections built, or the one that is stored in a folder, as it was published last;
+    or the end of the command. Progress goes to stderr.
 
     An audience that the cube does not know, to which nothing would have an address, ends the command as well.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from wolap.command.changing import made_text
+from wolap.command.changing import counted, made_text
 from wolap.command.loading import folder_argument, now_option, stored_cube
 from wolap.command.working import refusing, working
 from wolap.cube import Cube
@@ -24,7 +24,7 @@ __all__ = ["refresh"]
 @click.option("--keep-ingested", is_flag=True, help="Leave facts of files that changed or went as they were ingested.")
 @now_option
 def refresh(folder: Path, where: str | None, keep_ingested: bool, now: datetime) -> None:
-    """Take the fact files into the cube in DIR that are new since the last time, and bring all that is built up to date.
+    """Take the fact files into the cube in DIR that are new since the last time, and update all that is built.
 
     Facts come from where they came from when the cube was built, unless --facts says otherwise. Each file is taken in
     once; one that changed or went since is refused. Only the days that new facts fall into are computed anew.
@@ -41,7 +41,7 @@ def refresh(folder: Path, where: str | None, keep_ingested: bool, now: datetime)
         files = files_of(where, Path.cwd()) if where is not None else files_of(known.where or "", Path(known.folder))
     new = cube.snapshot.ingested.new(files)
     if not new:
-        click.echo(f"{folder}: nothing is new in {len(files):,} files")
+        click.echo(f"{folder}: nothing is new in {counted(files)}")
         return
     _take_in(cube, new, now)
 
@@ -51,7 +51,7 @@ def _keep(cube: Cube) -> None:
     changed, gone = cube.snapshot.ingested.altered()
     if changed or gone:
         cube.note_files(changed, gone)
-        click.echo(f"{cube.folder}: facts of {len(changed) + len(gone):,} files stay as they were ingested")
+        click.echo(f"{cube.folder}: facts of {counted([*changed, *gone])} stay as they were ingested")
 
 
 def _remedy(folder: Path) -> str:
@@ -73,4 +73,4 @@ def _take_in(cube: Cube, files: Sequence[FactFile], now: datetime) -> None:
             made = cube.append(table, files=piece, now=now, progress=work.progress, cancel=work.cancel)
         del table
         done += len(piece)
-        click.echo(f"{cube.folder}: {len(piece):,} files taken in, {made_text(cube, made)}")
+        click.echo(f"{cube.folder}: {counted(piece)} taken in, {made_text(cube, made)}")

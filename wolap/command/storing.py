@@ -54,15 +54,14 @@ def _check(cube: Cube, declared: CubeFile, out: Path) -> None:
     wanted = cube_text(declared.schema, strict=declared.strict, caps=declared.caps, cluster=declared.cluster)
     check_declaration(stored, wanted, out, _SECTIONS)
     if stored != wanted:
-        click.echo(
-            f"{out}: keeps its own titles, addresses and limits, which {declared.path.name} has others of", err=True
-        )
+        what = f"keeps the titles, addresses and limits that it has; {declared.path.name} has others"
+        click.echo(f"{out}: {what}", err=True)
     if declared.facts is None:
         return
     known = set(snapshot.ingested.files)
     others = [one for one in files_of(declared.facts, declared.path.parent) if one not in known]
     if others:
-        found = f"{len(others):,} files are not what is in {out}, the first of them {others[0].path}"
+        found = f"names other files than those whose facts are in {out}, the first of them {others[0].path}"
         remedy = (
             f"`wolap build {out}` goes on with its own, `wolap refresh {out}` takes new files in; or another folder"
         )
