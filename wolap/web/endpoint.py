@@ -116,8 +116,8 @@ class Endpoint:
 
     def respond(self, request: Request, now: datetime) -> Response:
         """Answers a request as of `now`, which must have a time zone. Never raises."""
-        self._following.look(now)
         try:
+            self._following.look(now)
             if request.method == "OPTIONS":
                 return Response(204, (("Allow", ", ".join(ALLOWED)),), b"")
             if request.method not in ALLOWED:
