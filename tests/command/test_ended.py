@@ -85,17 +85,22 @@ def test_the_first_ctrl_c_is_heeded_between_blocks_and_the_second_at_once(
 ) -> None:
     cube = load_cube(read_cube_file(file), build=False)
     ever = signal.getsignal(signal.SIGINT)
-    with pytest.raises(SystemExit) as ended, working("building") as work:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert work.cancel.is_set()
-        cube.materialize(progress=work.progress, cancel=work.cancel)
+
+    def interrupted(times: int) -> None:
+        with working("building") as work:
+            for _ in range(times):
+                os.kill(os.getpid(), signal.SIGINT)
+            assert work.cancel.is_set()
+            cube.materialize(progress=work.progress, cancel=work.cancel)
+
+    with pytest.raises(SystemExit) as ended:
+        interrupted(1)
     assert ended.value.code == 130
     assert capsys.readouterr() == ("", "building was stopped; nothing is left of it\n")
     assert signal.getsignal(signal.SIGINT) is ever
     assert all(one.statistics is None for one in cube.projections if not one.is_facts)
-    with pytest.raises(KeyboardInterrupt), working("building"):
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(2)
     assert signal.getsignal(signal.SIGINT) is ever
 
 
