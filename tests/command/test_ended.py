@@ -133,7 +133,7 @@ def test_ctrl_c_in_a_refresh_changes_nothing(file: Path) -> None:
         process.send_signal(signal.SIGINT)
         printed, told = process.communicate()
     assert (process.returncode, printed) == (130, "")
-    assert told == "refreshing was stopped; 0 of 1 new files are in, and the next time goes on\n"
+    assert told == "refreshing was stopped; 0 of 1 new file taken in, and the next time goes on\n"
     assert Folder(out).versions[0] == number
     assert sales_by_day(out) == before
     said(run("refresh", out))

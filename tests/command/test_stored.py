@@ -166,7 +166,7 @@ def test_refresh_takes_new_files_in_once(file: Path, built: Path) -> None:
     write(file.parent, "day4", 4, 300)
     write(file.parent, "late", 2, 50, seed=7)
     before = version(built)
-    assert f"{built}: 2 files taken in, 350 facts came and 0 went" in said(run("refresh", built))
+    assert f"{built}: 2 files taken in, 350 facts came, 0 went" in said(run("refresh", built))
     assert version(built) == before + 1
     assert sales_by_day(built) == sales_in_files(file.parent) == {1: 200, 2: 250, 3: 200, 4: 300}
     assert said(run("refresh", built)) == f"{built}: nothing is new in 5 files\n"
@@ -225,7 +225,7 @@ def test_a_file_that_changed_or_went_is_refused(file: Path, built: Path) -> None
     assert sales_by_day(built) == {1: 200, 2: 200, 3: 200}
     # As it says: one is taken in as it is now, of the other the facts stay.
     july2 = ("--start", "2024-07-02", "--end", "2024-07-03")
-    assert "260 facts came and 200 went" in said(run("replace", built, "--facts", changed, *july2))
+    assert "260 facts came, 200 went" in said(run("replace", built, "--facts", changed, *july2))
     assert "day2" not in refused("refresh", built)
     kept, taken = said(run("refresh", built, "--keep-ingested")).splitlines()
     assert kept == f"{built}: facts of 1 file stay as they were ingested"
@@ -251,7 +251,7 @@ def test_a_file_that_does_not_fit_is_refused_whole(file: Path, built: Path) -> N
 def test_a_replaced_file_is_not_taken_in_again(file: Path, built: Path) -> None:
     new = write(file.parent, "again2", 2, 30, seed=3)
     july2 = ("--start", "2024-07-02", "--end", "2024-07-03")
-    assert "30 facts came and 200 went" in said(run("replace", built, "--facts", new, *july2))
+    assert "30 facts came, 200 went" in said(run("replace", built, "--facts", new, *july2))
     assert "nothing is new in 4 files" in said(run("refresh", built))
     assert sales_by_day(built) == {1: 200, 2: 30, 3: 200}
     told = refused("replace", built, "--facts", new, "--start", "2024-07-03", "--end", "2024-07-04")
@@ -262,17 +262,17 @@ def test_delete(file: Path, built: Path) -> None:
     table = parquet.read_table(file.parent / "facts").to_pylist()
     wanted = [one for one in table if not (one["country"] in ("c1", "c2") and one["size"] == 3)]
     arguments = ("--where", "country=c1", "--where", "size=3", "--where", "country=c2")
-    assert f"0 facts came and {600 - len(wanted)} went" in said(run("delete", built, *arguments))
+    assert f"0 facts came, {600 - len(wanted)} went" in said(run("delete", built, *arguments))
     left = [one for one in wanted if one["customer"] != 17 or one["city"] == "x1"]
     assert len(left) < len(wanted)
     printed = said(run("delete", built, "--where", "customer=17", "--where-not", "city=x1"))
-    assert f"0 facts came and {len(wanted) - len(left)} went" in printed
+    assert f"0 facts came, {len(wanted) - len(left)} went" in printed
     assert sum(sales_by_day(built).values()) == len(left)
     assert "nothing has changed" in said(run("delete", built, "--where", "country=nowhere"))
 
 
 def test_retain(built: Path) -> None:
-    assert "0 facts came and 200 went" in said(run("retain", built, "--since", "2024-07-02"))
+    assert "0 facts came, 200 went" in said(run("retain", built, "--since", "2024-07-02"))
     assert sales_by_day(built) == {2: 200, 3: 200}
     # Whole days: what began two days before noon of the fifth.
     assert "200 went" in said(run("retain", built, "--keep", "2 days", "--now", "2024-07-05T12:00"))

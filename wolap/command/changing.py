@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from wolap.command.working import working
 from wolap.cube import Cube, Revised
 from wolap.engine.load import needed_columns
 from wolap.errors import QueryError
-from wolap.model.interval import Interval, instant_of, moment_text
+from wolap.model.interval import instant_of, moment_text
 from wolap.model.span import Span
 from wolap.sources.ingested import FactFile, files_of, read_unchanged
 
@@ -22,21 +21,16 @@ __all__ = ["counted", "delete", "made_text", "replace", "retain"]
 _STAYS = "all is as it was"
 
 
-def counted(files: Sized) -> str:
-    """How many files there are."""
-    return "1 file" if len(files) == 1 else f"{len(files):,} files"
+def counted(number: int, what: str) -> str:
+    """A number of things, for people."""
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def made_text(cube: Cube, made: Revised) -> str:
-    """What a change has done, for people: between the first and the last instant of what was computed anew."""
+def made_text(made: Revised) -> str:
+    """What a change has done, for people."""
     if not made.stretches:
         return "nothing has changed"
-    zone, span = cube.schema.zone, cube.snapshot.catalog.span
-    where, found = "", Interval(made.stretches[0].start, made.stretches[-1].end).intersect(span)
-    if cube.schema.time is not None and found.start < found.end:
-        first, last = (moment_text(zone.floor("second", one), zone) for one in (found.start, found.end))
-        where = f" between {first} and {last}"
-    return f"{made.added:,} facts came and {made.removed:,} went{where}; version {made.version}"
+    return f"{counted(made.added, 'fact')} came, {made.removed:,} went; version {made.version}"
 
 
 def _conditions(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, list[str]]:
@@ -128,4 +122,4 @@ def _watched(cube: Cube, files: list[FactFile]) -> list[FactFile]:
 
 
 def _tell(cube: Cube, made: Revised) -> None:
-    click.echo(f"{cube.folder}: {made_text(cube, made)}")
+    click.echo(f"{cube.folder}: {made_text(made)}")

@@ -41,7 +41,7 @@ def refresh(folder: Path, where: str | None, keep_ingested: bool, now: datetime)
         files = files_of(where, Path.cwd()) if where is not None else files_of(known.where or "", Path(known.folder))
     new = cube.snapshot.ingested.new(files)
     if not new:
-        click.echo(f"{folder}: nothing is new in {counted(files)}")
+        click.echo(f"{folder}: nothing is new in {counted(len(files), 'file')}")
         return
     _take_in(cube, new, now)
 
@@ -51,7 +51,7 @@ def _keep(cube: Cube) -> None:
     changed, gone = cube.snapshot.ingested.altered()
     if changed or gone:
         cube.note_files(changed, gone)
-        click.echo(f"{cube.folder}: facts of {counted([*changed, *gone])} stay as they were ingested")
+        click.echo(f"{cube.folder}: facts of {counted(len(changed) + len(gone), 'file')} stay as they were ingested")
 
 
 def _remedy(folder: Path) -> str:
@@ -65,7 +65,7 @@ def _take_in(cube: Cube, files: Sequence[FactFile], now: datetime) -> None:
     done = 0
 
     def stays() -> str:
-        return f"{done:,} of {len(files):,} new files are in, and the next time goes on"
+        return f"{done:,} of {counted(len(files), 'new file')} taken in, and the next time goes on"
 
     for piece in pieces_of(files):
         with working("refreshing", stays) as work:
@@ -73,4 +73,4 @@ def _take_in(cube: Cube, files: Sequence[FactFile], now: datetime) -> None:
             made = cube.append(table, files=piece, now=now, progress=work.progress, cancel=work.cancel)
         del table
         done += len(piece)
-        click.echo(f"{cube.folder}: {counted(piece)} taken in, {made_text(cube, made)}")
+        click.echo(f"{cube.folder}: {counted(len(piece), 'file')} taken in, {made_text(made)}")
