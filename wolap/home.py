@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from wolap.cube_file_reader import parse_cube_text
+from wolap.cube_file_reader import read_document
 from wolap.cube_file_text import cube_text
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.scan import Means
@@ -101,8 +101,10 @@ class Home:
         known = None if before is None else before.dictionaries
         stored = writer.dictionaries(snapshot.dictionaries, lease, known)
         catalog = snapshot.catalog
+        text = _declaration(snapshot)
+        present = None if lease is None else lease.manifest
         manifest = Manifest(
-            _declaration(snapshot),
+            text,
             {one.name: one.kind for one in catalog.schema.dimensions},
             snapshot.dictionaries.types,
             stored,
@@ -111,6 +113,7 @@ class Home:
             catalog.shares,
             snapshot.partition,
             snapshot.ingested.values(),
+            document=present.document if present is not None and present.declaration == text else None,
         )
         opened = writer.publish(manifest)
         return replace(snapshot, catalog=replace(catalog, version=opened.manifest.number), lease=opened)
@@ -144,7 +147,8 @@ def _stored(projection: Projection, snapshot: Snapshot) -> StoredProjection:
 def _read(opened: Opened, caps: Caps | None, means: Means) -> Snapshot:
     """A version as a Snapshot, of which nothing is read yet but the manifest."""
     manifest = opened.manifest
-    declared = parse_cube_text(manifest.declaration, opened.folder, manifest.kinds)
+    assert manifest.document is not None
+    declared = read_document(manifest.document, opened.folder, manifest.kinds)
     schema = declared.schema.with_kinds(manifest.kinds)
     dictionaries = opened.dictionaries()
     facts = declare_facts(schema)
