@@ -40,7 +40,7 @@ from wolap.storage.folder import Folder
 from wolap.storage.manifest import Manifest, StoredProjection
 from wolap.storage.segment import StoredSegment, map_segment, write_segment
 
-GRAIN = "year/month/day/hour/media-company/mvpd/platform"
+GRAIN = "year/month/day/hour/requestor-id/mvpd/platform"
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -174,7 +174,7 @@ def opening(projections: int, partitions: int, rounds: int) -> str:
         before = (0, *np.cumsum(random.integers(0, 60_000, partitions)).tolist())
         refreshed = datetime(2024, 7, 20, tzinfo=UTC)
         stored[f"p{number}"] = StoredProjection(Statistics(before, starts, refreshed=refreshed), segments)
-    manifest = Manifest("", "", END, {}, {}, {}, EVERYTHING, stored)
+    manifest = Manifest("", {}, {}, {}, EVERYTHING, stored)
     with TemporaryDirectory() as path:
         folder = Folder.create(Path(path))
         for number in range(8):
@@ -219,7 +219,7 @@ def main(arguments: list[str] | None = None) -> None:
     sums = [name for name, one in schema.metrics.items() if one.function in ("sum", "count")]
     cube.materialize(declare_projection(cube.schema, GRAIN, metrics=sums, name="hours"))
     for one in cube.projections:
-        layout = cube.snapshot.sources[one.name].layout
+        layout = cube.snapshot.sources[one.name].segments[0].held.layout
         print("\n".join(compared(layout, one, options.rounds)), end="\n\n", flush=True)
     print(opening(options.projections, options.partitions, options.rounds), flush=True)
     print(opening_built(options.opened, options.rounds))

@@ -136,5 +136,5 @@ def test_storage(capsys: pytest.CaptureFixture[str]):
     storage = import_module("benchmarks.storage")
     storage.main(["--rows", ROWS, "--rounds", "1", "--projections", "2", "--partitions", "9"])
     printed = capsys.readouterr().out
-    for name in ("hours: ", "facts: ", "segment", "before", "parquet none", "parquet zstd", "memory", "9 partitions"):
+    for name in ("hours: ", "facts: ", "segment", "parquet none", "parquet zstd", "memory", "9 partitions"):
         assert name in printed

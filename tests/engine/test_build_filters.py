@@ -199,7 +199,7 @@ def test_default_metrics_are_not_those_of_a_part() -> None:
 
 
 def sources(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    from wolap import cube as module
+    from wolap import versions as module
 
     found: dict[str, str] = {}
     plain = module.source_of

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from wolap import Cancelled, Cube, Dimension, Query, Schema, SchemaError, Time, Tree, maximum, mean, total
-from wolap import cube as cube_module
-from wolap.engine import kernels, keys, words
+from wolap.engine import kernels, keys, rebuild, words
 from wolap.engine import scan as scan_module
 from wolap.engine.columns import COUNT, Column
 from wolap.engine.groups import Groups, PartialOverflow
@@ -258,7 +257,7 @@ def test_no_float_that_is_read_is_a_zero_with_a_sign() -> None:
     cube = Cube(Schema("c", [Dimension("k")], {"u": total("u")}, [Tree.parse("k")]),
                 pa.table({"k": ["a", "b", "b"], "u": [-0.0, -0.0, -0.0]}))  # fmt: skip
     assert cube.answer(Query("k")).to_pylist() == [{"k": "a", "u": 0.0}, {"k": "b", "u": 0.0}]
-    (column,) = [one for one in cube.snapshot.sources["facts"].layout.columns.values() if one.is_float]
+    (column,) = [one for one in cube.snapshot.sources["facts"].segments[0].held.layout.columns.values() if one.is_float]
     assert column.values is not None
     assert not np.signbit(column.values).any()
 
@@ -380,13 +379,13 @@ def test_a_cube_wants_a_thread() -> None:
 
 @pytest.mark.parametrize(("said", "shared"), [(None, 3), (1, 1), (2, 2)])
 def test_builds_have_the_threads_of_the_cube(said: int | None, shared: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, roll_up = [], cube_module.roll_up
+    found, roll_up = [], rebuild.roll_up
 
     def noted(*given):  # type: ignore[no-untyped-def]
-        found.append(given[-1])
+        found.append(given[4])
         return roll_up(*given)
 
-    monkeypatch.setattr(cube_module, "roll_up", noted)
+    monkeypatch.setattr(rebuild, "roll_up", noted)
     Cube(SCHEMA, _plays(300), threads=3).materialize("year/month/day/a", threads=said)
     assert found == [shared]
 

@@ -204,7 +204,7 @@ def test_what_is_kept_is_bounded_and_goes_with_its_layout() -> None:
 def test_no_more_numbers_are_kept_than_the_layout_has() -> None:
     """Groups of the finest grains are nearly as many as rows, so that the sums of several of them are not all kept."""
     cube = cube_of()
-    source = cube.snapshot.sources["facts"]
+    source = cube.snapshot.sources["facts"].whole
     most, was_full = source.layout.rows * len(source.layout.columns), False
     for names in permutations(("year", "month", "day", "city", "kind")):
         cube.answer(Query(names, metrics=("sum", "least", "most", "weight", "lightest", "facts")))
@@ -230,7 +230,9 @@ def test_intervals_of_whole_groups_are_those_of_their_rows() -> None:
                 patched.setattr(grouping, "MOST_ROWS", 0)
                 expected = cube_of().answer(query)
             assert cube.answer(query).table.equals(expected.table)
-        (kept,) = [one for key, one in cube.snapshot.sources["facts"].groupings._kept.items() if "/".join(key) == path]
+        (kept,) = [
+            one for key, one in cube.snapshot.sources["facts"].whole.groupings._kept.items() if "/".join(key) == path
+        ]
         assert (kept.order is not None) is order
 
 

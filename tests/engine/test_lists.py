@@ -37,8 +37,8 @@ from wolap import (
     median,
     total,
     variance,
+    versions,
 )
-from wolap import cube as cube_module
 from wolap.engine import collection, explode
 from wolap.engine.lists import encode_lists
 from wolap.engine.sizes import estimate_sizes
@@ -155,14 +155,14 @@ def test_every_plan_gives_the_same(path: str, where: dict[str, Any]) -> None:
 
 def test_what_holds_it_is_made_into_what_holds_it_only(monkeypatch: pytest.MonkeyPatch) -> None:
     origins: dict[str, str] = {}
-    source_of: Callable[..., Any] = cube_module.source_of
+    source_of: Callable[..., Any] = versions.source_of
 
     def watched(projection: Any, *rest: Any) -> Any:
         found = source_of(projection, *rest)
         origins[projection.name] = found.name
         return found
 
-    monkeypatch.setattr(cube_module, "source_of", watched)
+    monkeypatch.setattr(versions, "source_of", watched)
     metrics = {name: metric for name, metric in METRICS.items() if name != "users"}
     cube = Cube(declared(metrics=metrics), facts())
     # So few rows that each would be the smallest source.

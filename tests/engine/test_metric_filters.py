@@ -169,7 +169,16 @@ def test_a_member_in_a_cube_file_is_a_scalar(tmp_path: Path) -> None:
     (tmp_path / "logins.toml").write_text(text, encoding="utf-8")
     with pytest.raises(SchemaError) as caught:
         read_cube_file(tmp_path / "logins.toml")
+    possible = "a member, or a list of members; null by its label, or as { null = true }"
     assert str(caught.value).splitlines() == [
-        "logins.toml: metrics.few.where.code: holds a table; a member, or a list of members; null by its label",
+        f"logins.toml: metrics.few.where.code: holds a table; {possible}",
         "logins.toml: metrics.failed.where: event has no member; one or several members, or leave it out",
     ]
+
+
+def test_null_in_a_cube_file_is_told_from_a_member_with_its_label(tmp_path: Path) -> None:
+    for said, values in (('"N/A"', {"N/A"}), ("{ null = true }", {None}), ('["N/A", {null = true}]', {"N/A", None})):
+        path = tmp_path / "logins.toml"
+        path.write_text(FILE.replace('"failed" }', f"{said} }}"), encoding="utf-8")
+        [filtered] = read_cube_file(path).schema.metrics["failed"].filters
+        assert filtered.values == values

@@ -139,7 +139,7 @@ def test_days_of_one_clock_are_made_of_hours_of_another_where_they_can(
         made_from[projection.name] = found.name
         return found
 
-    from wolap import cube as module
+    from wolap import versions as module
 
     source_of = module.source_of
     monkeypatch.setattr(module, "source_of", spy)

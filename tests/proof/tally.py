@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any
 
 from proof.worlds import Trial
-from wolap import Plan, Query, cube
+from wolap import Plan, Query, versions
 from wolap.engine import dimensions, execute, explode, joint, kernels, lists, source
 from wolap.engine.groups import Halves
 from wolap.engine.keys import Keys
@@ -54,7 +54,7 @@ WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (source, "explode", lambda found, *rest: "facts by each of their members"),
     (explode, "stitch", lambda found, parts: f"pairs in {'one block' if len(parts) == 1 else 'several blocks'}"),
     (lists.SomeMember, "mask", lambda found, *rest: "facts with some member"),
-    (cube, "source_of", _origin),
+    (versions, "source_of", _origin),
     (Halves, "join", lambda found, *rest: "sum in halves"),
 )
 EXPECTED = (

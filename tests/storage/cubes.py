@@ -56,19 +56,18 @@ def publish(writer: Writer, cube: Cube, before: Opened | None = None) -> Opened:
         if one.name in known:
             stored[one.name] = known[one.name]
             continue
-        segment = writer.segment(one.name, snapshot.sources[one.name].layout, EVERYTHING)
+        segment = writer.segment(one.name, snapshot.sources[one.name].segments[0].held.layout, EVERYTHING)
         stored[one.name] = StoredProjection(one.statistics, (segment,), (Interval(0, 5),))
     return writer.publish(
         Manifest(
             cube_text(cube.schema, cube.projections[:-1]),
-            "0.1.0",
-            NOW,
             {one.name: one.kind for one in cube.schema.dimensions},
             snapshot.dictionaries.types,
             writer.dictionaries(snapshot.dictionaries, before),
             snapshot.catalog.span,
             stored,
             snapshot.catalog.shares,
+            "month",
             ({"path": "sales.parquet", "bytes": 17},),
         )
     )

@@ -25,7 +25,7 @@ from wolap.engine.layout import Dictionaries
 from wolap.engine.load import load_facts
 from wolap.storage import manifest
 from wolap.storage.arrays import StoredFile, file_name
-from wolap.storage.dictionaries import map_dictionaries, write_dictionaries
+from wolap.storage.dictionaries import kinds, map_dictionaries, write_dictionaries
 from wolap.storage.folder import Folder, Opened
 from wolap.storage.manifest import write_manifest
 
@@ -37,7 +37,7 @@ def assert_stored(opened: Opened, cube: Cube) -> None:
     assert_same_dictionaries(snapshot.dictionaries, dictionaries)
     assert set(layouts) == set(snapshot.sources)
     for name, [layout] in layouts.items():
-        assert_same(snapshot.sources[name].layout, layout)
+        assert_same(snapshot.sources[name].segments[0].held.layout, layout)
 
 
 def assert_same_dictionaries(one: Dictionaries, other: Dictionaries) -> None:
@@ -47,9 +47,10 @@ def assert_same_dictionaries(one: Dictionaries, other: Dictionaries) -> None:
         found = other.members[name]
         assert found.values.equals(members.values)
         assert (found.kind, found.null_code, found.texts) == (members.kind, members.null_code, members.texts)
-    for left, right in ((one.parents, other.parents), (one.determined, other.determined)):
-        assert list(left) == list(right)
-        assert all(same(left[key], right[key]) for key in left)
+    for kind in set(kinds()) - {"members", "items"}:
+        left, right = getattr(one, kind), getattr(other, kind)
+        assert list(left) == list(right), kind
+        assert all(same(left[key], right[key]) for key in left), kind
     assert list(one.items) == list(other.items)
     assert all(values.equals(other.items[column]) for column, values in one.items.items())
     assert one.types == other.types
@@ -196,7 +197,7 @@ def test_files_that_were_not_published_go_with_their_writer(cube: Cube, tmp_path
     opened = stored(tmp_path, cube)
     before = names(tmp_path)
     with Folder.at(tmp_path).writing() as writer:
-        writer.segment("facts", cube.snapshot.sources["facts"].layout, opened.manifest.span)
+        writer.segment("facts", cube.snapshot.sources["facts"].segments[0].held.layout, opened.manifest.span)
         assert names(tmp_path) != before
     assert names(tmp_path) == before
     assert_stored(Folder.at(tmp_path).open(), cube)
@@ -204,7 +205,7 @@ def test_files_that_were_not_published_go_with_their_writer(cube: Cube, tmp_path
 
 def test_threads_write_while_one_publishes(cube: Cube, tmp_path: Path) -> None:
     """A file that is half written has a name that nobody removes."""
-    layout, span = cube.snapshot.sources["facts"].layout, cube.snapshot.catalog.span
+    layout, span = cube.snapshot.sources["facts"].segments[0].held.layout, cube.snapshot.catalog.span
     with Folder.create(tmp_path).writing() as writer, ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(writer.segment, "facts", layout, span) for _ in range(60)]
         for _ in range(4):
@@ -214,7 +215,9 @@ def test_threads_write_while_one_publishes(cube: Cube, tmp_path: Path) -> None:
 
 def test_what_a_writer_is_writing_stays_while_it_publishes(cube: Cube, tmp_path: Path) -> None:
     with Folder.create(tmp_path).writing() as writer:
-        waiting = writer.segment("facts", cube.snapshot.sources["facts"].layout, cube.snapshot.catalog.span)
+        waiting = writer.segment(
+            "facts", cube.snapshot.sources["facts"].segments[0].held.layout, cube.snapshot.catalog.span
+        )
         publish(writer, cube).close()
         assert waiting.file.name in names(tmp_path)
     assert waiting.file.name not in names(tmp_path)

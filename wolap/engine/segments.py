@@ -251,7 +251,7 @@ def shelved(name: str, level: str | None, zone: Zone, layouts: Iterable[Layout],
 
 
 def _shelved(name: str, stretch: Interval, layouts: list[Layout], shelf: Shelf) -> Segment:
-    whole = layouts[0] if len(layouts) == 1 else joined(layouts)
+    whole = joined(layouts)
     # What it was put together from is let go.
     layouts.clear()
     return Segment(stretch, shelf.hold(name, whole, stretch), whole.rows)

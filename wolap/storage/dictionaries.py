@@ -19,7 +19,7 @@ from wolap.engine.members import Members
 from wolap.storage.arrays import ArrayFile, StoredFile, checksum_in_memory, write_arrays
 from wolap.storage.lazily import Lazy
 
-__all__ = ["Key", "StoredDictionaries", "StoredDictionary", "map_dictionaries", "write_dictionaries"]
+__all__ = ["Key", "StoredDictionaries", "StoredDictionary", "kinds", "map_dictionaries", "write_dictionaries"]
 
 FOLDER = "dictionaries"
 _REMEDY = "restore the file from a copy, or build the cube again from where the facts came from"

@@ -60,8 +60,11 @@ class Folder:
             if names:
                 found = f"holds no cube, but {quote(names[0])}"
                 raise StorageError(f"{path}: {found}; name a folder that is empty, or not there yet")
-        for one in (path, *(path / part for part in PARTS)):
-            disk.make_folder(one)
+        if not path.is_dir():
+            disk.make_folder(path)
+            disk.sync(path.parent)
+        for part in PARTS:
+            disk.make_folder(path / part)
         return cls(path)
 
     @property

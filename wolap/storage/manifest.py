@@ -59,8 +59,7 @@ class Manifest:
     """One version of a cube. `declaration` is all that was declared, as the text of a cube file; what is named in it
     and stands not in `projections` is not built. `kinds` are those of the dimensions as the facts have them, `types`
     the Arrow types of the columns that numbers are read from (see Dictionaries), `partition` the level that facts are
-    partitioned by, `sources` what the caller keeps of
-    what was ingested, as values of JSON.
+    partitioned by, `sources` what the caller keeps of what was ingested, as values of JSON.
 
     `number` is given when the version is published. `document` is the declaration as tables of Python: beside the text,
     since a program reads JSON much faster than TOML, and read from that where it is not given.

@@ -143,6 +143,12 @@ class Writer:
     def _clean(self, manifest: Manifest) -> None:
         """Removes versions that nobody holds, and files that none names. What cannot be removed now can be when the
         next version is published; the present one is published, whatever happens here."""
+        try:
+            # What is there now has its name among the new ones, if a thread of this writer is writing it.
+            there = [f"{part}/{path.name}" for part in PARTS for path in (self.folder / part).iterdir()]
+            growing = [path for path in self.folder.iterdir() if is_leftover(path)]
+        except OSError:
+            return
         with self._lock:
             named = {*manifest.files, *self._new}
         for number in versions_in(self.folder):
@@ -152,14 +158,10 @@ class Writer:
                 except StorageError:
                     # Nobody knows what its reader needs.
                     return
+        unnamed = [self.folder / name for name in there if name not in named and _OWN.fullmatch(name)]
         with suppress(OSError):
-            for part in PARTS:
-                for path in (self.folder / part).iterdir():
-                    if f"{part}/{path.name}" not in named and _OWN.fullmatch(path.name):
-                        disk.remove(path)
-            for path in self.folder.iterdir():
-                if is_leftover(path):
-                    disk.remove(path)
+            for path in (*unnamed, *growing):
+                disk.remove(path)
 
     def _let_go(self, number: int) -> bool:
         """Removes the manifest of an old version, and tells whether it went."""
