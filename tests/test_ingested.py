@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from pyarrow import parquet
 
 from wolap import Cube, Dimension, Schema, SchemaError, Tree, total
 from wolap.sources.ingested import NOTHING, FactFile, Ingested, files_of, pieces_of, read_unchanged
+from wolap.storage.folder import Folder
 
 SCHEMA = Schema("sales", [Dimension("shop")], {"spent": total("spent")}, [Tree.parse("shop")])
 
@@ -54,6 +56,18 @@ def test_what_was_ingested_stays_with_the_cube_whatever_happens_to_it(tmp_path: 
     again = Cube.open(tmp_path / "cube")
     assert again.snapshot.ingested == cube.snapshot.ingested == one.plus([FactFile.of(two)])
     assert spent(again) == 13
+
+
+def test_the_declaration_is_the_same_as_text_and_as_tables(tmp_path: Path) -> None:
+    cube = stored(tmp_path)
+    for steps in (["shop"], []):
+        cube.declare(*steps)
+        cube.materialize()
+        append(cube, write(tmp_path, f"more{len(steps)}.parquet", 10))
+        again = Cube.open(tmp_path / "cube")
+        with Folder.at(tmp_path / "cube").open() as opened:
+            assert opened.manifest.document == tomllib.loads(opened.manifest.declaration)
+        assert [one.name for one in again.projections] == [one.name for one in cube.projections]
 
 
 def test_a_file_without_facts_is_noted_too(tmp_path: Path) -> None:
