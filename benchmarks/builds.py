@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.data import END, declaration
 from wolap import Cube, Projection, Schema, declare_projection
 from wolap.apis import make_events
-from wolap.command.loading import building
+from wolap.command.working import working
 from wolap.cube import Progress
 
 _PROGRAMMER, _EVENTS = "programmer", "count"
@@ -68,15 +68,17 @@ def build(cube: Cube, projections: list[Projection], folder: Path, threads: int 
     before = [time.perf_counter(), time.process_time()]
 
     def note(step: Progress) -> None:
+        work.progress(step)
+        if step.done == len(found):
+            return
         now = time.perf_counter(), time.process_time()
         statistics = step.projection.statistics
         assert statistics is not None
         seconds, worked = now[0] - before[0], now[1] - before[1]
         before[:] = now
         found.append(Built(step.projection.name, statistics.rows, statistics.bytes, seconds, worked, step.source.name))
-        advance(step)
 
-    with building(len(projections)) as advance:
+    with working("building") as work:
         cube.save(folder)
         before[:] = [time.perf_counter(), time.process_time()]
         cube.materialize(*projections, progress=note, threads=threads)

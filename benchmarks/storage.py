@@ -7,7 +7,8 @@ until columns can be asked for; `first`, opening it and a query that reads three
 more. `memory` is the same query on arrays that were never written. Files lie in the page cache, as those of a server
 do.
 
-Then a folder of 200 projections of 8 segments, each with 10,000 partitions, is opened: that line has absolute times.
+Then a folder of 200 projections of 8 segments, each with 10,000 partitions, is opened, and, with `Cube.open`, one in
+which all 214 paths of the ESM v3 programmers are built: these lines have absolute times.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.builds import projections_of
 from benchmarks.data import END, declaration
-from wolap import Cube, declare_projection
+from wolap import Cube, Query, declare_projection
 from wolap.apis import make_events
 from wolap.engine.layout import Layout
 from wolap.model.interval import EVERYTHING, Interval
@@ -185,6 +187,24 @@ def opening(projections: int, partitions: int, rounds: int) -> str:
     return f"{many}: opened in {seconds * 1000:.0f} ms, published in {written * 1000:.0f} ms, {size / 1e6:.1f} MB"
 
 
+def opening_built(rows: int, rounds: int, most: int | None = None) -> str:
+    """How long `Cube.open` takes for a cube of which every path is built, or so many, and its first report then."""
+    schema = declaration().schema
+    cube = Cube(schema, make_events("esm-v3", rows, end=END))
+    paths = projections_of(cube.schema, True)[:most]
+    with TemporaryDirectory() as path:
+        cube.declare(*paths)
+        cube.save(path)
+        cube.materialize()
+        query = Query("year/month/day", metrics=(next(iter(schema.metrics)),))
+        opened = [timed(lambda: Cube.open(path)) for _ in range(rounds)]
+        asked = [timed(lambda: Cube.open(path).answer(query)) for _ in range(rounds)]
+        size = sum(one.stat().st_size for one in Path(path).rglob("*") if one.is_file())
+    told = f"{median(opened) * 1000:.0f} ms (least {min(opened) * 1000:.0f}, most {max(opened) * 1000:.0f})"
+    many = f"{len(paths)} built paths of {rows:,} events, {size / 1e6:,.0f} MB"
+    return f"{many}: Cube.open in {told}, with its first report in {median(asked) * 1000:.0f} ms"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -192,6 +212,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--projections", type=int, default=200)
     parser.add_argument("--partitions", type=int, default=10_000)
+    parser.add_argument("--opened", type=int, default=200_000, help="events of the cube that is opened")
+    parser.add_argument("--paths", type=int, help="paths of it that are built; all unless said")
     options = parser.parse_args(arguments)
     schema = declaration().schema
     cube = Cube(schema, make_events("esm-v3", options.rows, end=END))
@@ -200,7 +222,8 @@ def main(arguments: list[str] | None = None) -> None:
     for one in cube.projections:
         layout = cube.snapshot.sources[one.name].segments[0].held.layout
         print("\n".join(compared(layout, one, options.rounds)), end="\n\n", flush=True)
-    print(opening(options.projections, options.partitions, options.rounds))
+    print(opening(options.projections, options.partitions, options.rounds), flush=True)
+    print(opening_built(options.opened, 3 * options.rounds, options.paths))
 
 
 if __name__ == "__main__":

@@ -134,7 +134,8 @@ def test_builds(capsys: pytest.CaptureFixture[str]):
 def test_storage(capsys: pytest.CaptureFixture[str]):
     """Facts and a projection in every form, and a folder of many partitions."""
     storage = import_module("benchmarks.storage")
-    storage.main(["--rows", ROWS, "--rounds", "1", "--projections", "2", "--partitions", "9"])
+    few = ["--projections", "2", "--partitions", "9", "--opened", ROWS, "--paths", "3"]
+    storage.main(["--rows", ROWS, "--rounds", "1", *few])
     printed = capsys.readouterr().out
-    for name in ("hours: ", "facts: ", "segment", "parquet none", "parquet zstd", "memory", "9 partitions"):
+    for name in ("hours: ", "facts: ", "segment", "parquet none", "parquet zstd", "memory", "9 partitions", "3 built"):
         assert name in printed

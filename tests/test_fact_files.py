@@ -159,7 +159,8 @@ def test_projections_are_built_unless_told_not_to(tmp_path: Path) -> None:
     load(tmp_path, "facts.parquet", more)
     declared = read_cube_file(tmp_path / "sales.toml")
     cube = load_cube(declared, progress=lambda step: seen.append((step.projection.name, step.done, step.total)))
-    assert seen == [("year/city", 1, 2), ("country", 2, 2)]  # the finer one first
+    # The finer one first, each told of while it is made and once it is.
+    assert seen == [("year/city", 0, 2), ("year/city", 1, 2), ("country", 1, 2), ("country", 2, 2)]
     assert all(one.statistics is not None for one in cube.projections)
     waiting = load_cube(declared, build=False)
     assert [one.statistics is None for one in waiting.projections] == [True, True, False]

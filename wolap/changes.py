@@ -152,8 +152,10 @@ def _several(values: Values) -> list[object]:
 def _numbers(column: str, wanted: list[object], values: pa.Array) -> np.ndarray:
     """The numbers of values in a column that is counted, as far as it has them."""
     try:
-        asked = pa.array(wanted, values.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        # Texts are read as values, as members are.
+        are_texts = all(isinstance(one, str) for one in wanted)
+        asked = pa.array(wanted, pa.string()).cast(values.type) if are_texts else pa.array(wanted, values.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
         raise QueryError(f"the values of {quote(column)} are of type {values.type}: {error}") from None
     if asked.null_count:
         raise QueryError(f"facts without {quote(column)} cannot be told by it; name a value")

@@ -8,8 +8,9 @@ is no decision about numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Event, RLock
@@ -19,30 +20,27 @@ import pyarrow as pa
 
 from wolap.changes import Wanted, appended, deleted, replaced, retained
 from wolap.declaring import check_undeclared, declaration_of, undeclared
-from wolap.engine.load import ArrowStream, table_of
 from wolap.engine.result import Result
 from wolap.engine.revise import Change
 from wolap.engine.scan import Means
 from wolap.engine.segments import MEMORY, Shelf
-from wolap.engine.sizes import estimate_sizes
 from wolap.engine.verdict import Verdict
-from wolap.errors import Problem, QueryError, SchemaError, StorageError, quote
+from wolap.errors import StorageError
+from wolap.given import ArrowStream, Instant, given_facts, given_instant, given_threads
 from wolap.home import Home
 from wolap.model.filter import Values
-from wolap.model.forest import Forest
-from wolap.model.interval import Interval, Moment
+from wolap.model.interval import Interval
 from wolap.model.principal import EVERYONE, Caps, Principal
-from wolap.model.projection import FACTS, Catalog, Projection, Statistics
+from wolap.model.projection import Catalog, Projection
 from wolap.model.query import Query, check_interval
 from wolap.model.schema import Schema
-from wolap.model.zone import Zone
 from wolap.planner.advice import Advice
-from wolap.planner.advise import advise
 from wolap.planner.plan import Plan
 from wolap.planner.source import build_order
-from wolap.planner.workload import demands_of, path_queries
+from wolap.progress import Progress, Tally, Told
 from wolap.snapshot import Snapshot
-from wolap.versions import Progress, Revised, built, declaring, loaded, repaired, revised
+from wolap.sources.ingested import NOTHING, FactFile, Ingested
+from wolap.versions import Revised, built, declaring, loaded, moved, noting, repaired, revised
 
 __all__ = ["ArrowStream", "Cube", "Progress", "Result", "Revised"]
 
@@ -60,7 +58,8 @@ class Cube:
 
     `threads` is on how many an answer or a build may be worked out, that of the caller among them. More than one are
     of use with the extra `fast` and from some 600 thousand rows on. `compiled` False leaves its kernels aside; answers
-    are the same, but for the last digits of floats. Raises SchemaError for data that does not fit the declaration.
+    are the same, but for the last digits of floats. `ingested` are the files that the facts were read from. Raises
+    SchemaError for data that does not fit the declaration.
     """
 
     def __init__(
@@ -74,11 +73,12 @@ class Cube:
         cluster: Sequence[str] = (),
         threads: int = 1,
         compiled: bool = True,
+        ingested: Ingested = NOTHING,
     ) -> None:
-        means = Means(_checked_threads(threads), compiled)
-        table = table_of(schema, facts)
+        means = Means(given_threads(threads), compiled)
+        table = given_facts(schema, facts)
         catalog = Catalog(schema, (), strict=strict, caps=caps or Caps())
-        self._snapshot = loaded(catalog, table, refreshed, tuple(cluster), means)
+        self._snapshot = loaded(catalog, table, refreshed, tuple(cluster), means, ingested)
         self._lock = RLock()
         self._home: Home | None = None
 
@@ -92,7 +92,7 @@ class Cube:
         """
         cube = cls.__new__(cls)
         cube._home = Home(Path(path))
-        cube._snapshot = cube._home.open(caps, Means(_checked_threads(threads), compiled))
+        cube._snapshot = cube._home.open(caps, Means(given_threads(threads), compiled))
         cube._lock = RLock()
         return cube
 
@@ -110,6 +110,7 @@ class Cube:
         threads: int = 1,
         compiled: bool = True,
         cancel: Event | None = None,
+        ingested: Ingested = NOTHING,
     ) -> Cube:
         """A cube that lives in a folder from the start, which is new or empty, of facts that come in pieces and may be
         more than memory holds: one piece is, of some million facts. Else as `Cube` and `save`.
@@ -117,30 +118,30 @@ class Cube:
         Raises SchemaError for facts that do not fit the declaration, StorageError, OSError and Cancelled; then nothing
         is published.
         """
-        means = Means(_checked_threads(threads), compiled)
+        means = Means(given_threads(threads), compiled)
         catalog = Catalog(schema, (), strict=strict, caps=caps or Caps())
         cube = cls.__new__(cls)
         cube._home, cube._lock = Home(Path(path)), RLock()
-        tables = (table_of(schema, one) for one in facts)
-        cube._snapshot = cube._home.ingested(catalog, tables, refreshed, tuple(cluster), means, cancel)
+        tables = (given_facts(schema, one) for one in facts)
+        cube._snapshot = cube._home.first_in_pieces(catalog, tables, refreshed, tuple(cluster), means, ingested, cancel)
         return cube
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, progress: Told | None = None, cancel: Event | None = None) -> None:
         """Stores the cube in a folder, which is new or empty, and lives there from then on: whatever changes is
         published there before it is asked, and rows are read from there.
 
-        Raises StorageError where the folder holds something else, and OSError; then the cube is as it was.
+        Raises StorageError where the folder holds something else, OSError, and Cancelled; then the cube is as it was.
         """
         with self._lock:
             home = Home(Path(path))
-            self._snapshot = home.first(self._snapshot)
+            self._snapshot = home.first(self._snapshot, lambda old, shelf: moved(old, shelf, progress, cancel))
             self._home = home
 
-    def catch_up(self) -> bool:
+    def catch_up(self, *, wait: bool = True) -> bool:
         """Takes the version that was published last in the folder of the cube, by whichever process, if that is a newer
-        one. Answers that are being worked out are not disturbed. While a thread changes the cube, which brings the
-        newest, this does nothing and does not wait. Raises StorageError."""
-        if self._home is None or not self._lock.acquire(blocking=False):
+        one. Answers that are being worked out are not disturbed. Who changes this cube just now is waited for, unless
+        told not to `wait`: it ends with a version that is newer. Raises StorageError."""
+        if self._home is None or not self._lock.acquire(blocking=wait):
             return False
         try:
             newer = self._home.newer(self._snapshot)
@@ -169,18 +170,20 @@ class Cube:
         """What is declared, in that order, and the facts last."""
         return self._snapshot.catalog.projections
 
-    def declare(self, *projections: str | Projection) -> tuple[Projection, ...]:
+    def declare(self, *projections: str | Projection, again: bool = False) -> tuple[Projection, ...]:
         """Declares projections without building them: they count for default metrics (W21) and are explained as not
         built.
 
         A text names the dimensions: `"year/month/repository"`. Raises SchemaError for names that do not exist, and
-        for a projection that is declared already.
+        for a projection that is declared already: otherwise, where it is declared `again`.
         """
         declared = tuple(declaration_of(self.schema, one) for one in projections)
 
         def make(old: Snapshot, _: Shelf) -> tuple[Snapshot, None]:
-            check_undeclared(old.catalog.projections, declared)
-            return declaring(old, declared), None
+            known = old.catalog.projections
+            if not again:
+                check_undeclared(known, declared)
+            return declaring(old, undeclared(known, declared) if again else declared), None
 
         self._next(make)
         return declared
@@ -189,7 +192,7 @@ class Cube:
         self,
         *projections: str | Projection,
         now: datetime | None = None,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Told | None = None,
         cancel: Event | None = None,
         threads: int | None = None,
     ) -> None:
@@ -197,12 +200,12 @@ class Cube:
 
         Each is made from the smallest that is built and fine enough, so finer ones are built first. `now` becomes
         their refresh time (that of what they are made from where it is not given). Each is there for queries as soon
-        as it is built, and published where the cube is stored. `threads` is how many share the work, as many as the
-        cube has unless said. Raises SchemaError, MetricOverflow where a stored sum would not fit 64 bits, OSError where
-        a file cannot be written, and Cancelled; what was built before then stays.
+        as it is built, and published where the cube is stored. `progress` is told of pieces of each. `threads` is how
+        many share the work, as many as the cube has unless said. Raises SchemaError, MetricOverflow where a stored sum
+        would not fit 64 bits, OSError where a file cannot be written, and Cancelled; what was built before then stays.
         """
         if threads is not None:
-            _checked_threads(threads)
+            given_threads(threads)
         wanted = [declaration_of(self.schema, one) for one in projections]
         if wanted:
             self._next(lambda old, _: (declaring(old, undeclared(old.catalog.projections, wanted)), None))
@@ -210,11 +213,12 @@ class Cube:
         waiting = build_order(
             [one for one in self.projections if one.name in names or (not names and one.statistics is None)]
         )
-        for done, projection in enumerate(waiting, 1):
-            source = self._next(partial(built, projection, now, cancel, threads))
-            if progress is not None:
+        tally = Tally(progress, len(waiting))
+        for projection in waiting:
+            with self._lock:
+                source = self._next(partial(built, projection, now, cancel, threads, tally))
                 made = next(one for one in self.projections if one.name == projection.name)
-                progress(Progress(made, done, len(waiting), source))
+            tally.end(made, source)
 
     def damage(self) -> Mapping[str, tuple[StorageError, ...]]:
         """Reads all files of this version, and gives an error for each that is not what it was, by the projection that
@@ -222,9 +226,7 @@ class Cube:
         damage."""
         return {} if self._home is None else self._home.damage(self._snapshot)
 
-    def repair(
-        self, *, progress: Callable[[Progress], None] | None = None, cancel: Event | None = None
-    ) -> tuple[Projection, ...]:
+    def repair(self, *, progress: Told | None = None, cancel: Event | None = None) -> tuple[Projection, ...]:
         """Builds the projections anew of which a file is damaged or missing, from the facts or others that are whole,
         and publishes them as one version, with the refresh times that they had. Gives them; none where all is whole.
 
@@ -246,37 +248,41 @@ class Cube:
         self,
         facts: pa.Table | ArrowStream,
         *,
+        files: Collection[FactFile] = (),
         now: datetime | None = None,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Told | None = None,
         cancel: Event | None = None,
     ) -> Revised:
         """Takes more facts in. Whatever their time, only the partitions (days; of few facts months or years) that they
         fall into are made anew, of the facts and of each projection.
 
         All of it is there for queries at once, as of `now`, but for projections that have a schedule and are not due
-        then: they stay as they are, until a later change or `refresh`. Who gives no time refreshes all. Raises
-        SchemaError, naming rows, for facts that do not fit those that there are, MetricOverflow, OSError, and
-        Cancelled; then nothing has changed.
+        then: they stay as they are, until a later change or `refresh`. Who gives no time refreshes all. From then on
+        the `files` that the facts were read from count as ingested. Raises SchemaError, naming rows, for facts that do
+        not fit those that there are, and for a file that was ingested already, MetricOverflow, OSError, and Cancelled;
+        then nothing has changed.
         """
-        table = table_of(self.schema, facts)
-        return self._change(lambda snapshot: appended(snapshot, table), now, progress, cancel)
+        table = given_facts(self.schema, facts)
+        return self._change(lambda old: appended(old, table), now, progress, cancel, lambda one: one.plus(files))
 
     def replace(
         self,
         facts: pa.Table | ArrowStream,
-        start: str | date | Moment,
-        end: str | date | Moment,
+        start: Instant,
+        end: Instant,
         *,
+        files: Collection[FactFile] = (),
         now: datetime | None = None,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Told | None = None,
         cancel: Event | None = None,
     ) -> Revised:
-        """Puts facts in the place of all that there are from `start` to before `end`, where they must lie. See
-        `append`."""
-        table, zone = table_of(self.schema, facts), self.schema.zone
-        interval = Interval(*(_instant(name, one, zone) for name, one in (("start", start), ("end", end))))
+        """Puts facts in the place of all that there are from `start` to before `end`, where they must lie.
+        The `files` count as ingested, as they are now. See `append`."""
+        table, zone = given_facts(self.schema, facts), self.schema.zone
+        interval = Interval(*(given_instant(name, one, zone) for name, one in (("start", start), ("end", end))))
         check_interval(interval.start, interval.end, self.schema)
-        return self._change(lambda snapshot: replaced(snapshot, table, interval), now, progress, cancel)
+        make = partial(replaced, table=table, interval=interval)
+        return self._change(make, now, progress, cancel, lambda one: one.noting(files))
 
     def delete(
         self,
@@ -284,7 +290,7 @@ class Cube:
         where_not: Mapping[str, Values] | None = None,
         *,
         now: datetime | None = None,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Told | None = None,
         cancel: Event | None = None,
     ) -> Revised:
         """Deletes the facts that pass all of these conditions: on dimensions as those of a query, and on columns whose
@@ -297,27 +303,23 @@ class Cube:
         return self._change(lambda snapshot: deleted(snapshot, said, said_not), now, progress, cancel)
 
     def retain(
-        self,
-        since: str | date | Moment,
-        *,
-        now: datetime | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        cancel: Event | None = None,
+        self, since: Instant, *, now: datetime | None = None, progress: Told | None = None, cancel: Event | None = None
     ) -> Revised:
         """Deletes the facts before `since`. No schedule holds that up. See `append`."""
-        instant = _instant("since", since, self.schema.zone)
+        instant = given_instant("since", since, self.schema.zone)
         return self._change(lambda snapshot: retained(snapshot, instant), now, progress, cancel)
 
     def refresh(
-        self,
-        *,
-        now: datetime | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        cancel: Event | None = None,
+        self, *, now: datetime | None = None, progress: Told | None = None, cancel: Event | None = None
     ) -> Revised:
         """Brings projections that changes have left behind up to date, those whose schedule says that it is time; all
         of them where `now` is not given. Raises MetricOverflow, OSError and Cancelled; then nothing has changed."""
         return self._change(lambda snapshot: Wanted(Change(()), snapshot.dictionaries, {}), now, progress, cancel)
+
+    def note_files(self, files: Collection[FactFile], gone: Collection[str] = ()) -> None:
+        """Notes that files whose facts were ingested are now as they are here, and that those of some paths are gone.
+        Facts stay as they are."""
+        self._next(lambda old, _: (noting(old, old.ingested.noting(files, gone)), None))
 
     def answer(self, query: Query, principal: Principal = EVERYONE, *, cancel: Event | None = None) -> Result:
         """Answers a query from the cheapest projection that is right, or from the facts.
@@ -370,28 +372,27 @@ class Cube:
         `whole` time. With `afresh` what is built does not count. Sizes are estimated from a sample of the facts.
         Raises QueryError for a budget below 1 and for queries that do not fit the cube, and Cancelled.
         """
-        # Held until it is done with, so that the files of its facts stay.
-        snapshot = self._snapshot
-        catalog, facts = snapshot.catalog, snapshot.sources[FACTS]
-        if queries is None:
-            schema = catalog.schema
-            forest = Forest(tuple(schema.trees)) if audience is None else schema.forest(audience)
-            queries = path_queries(catalog, forest, whole=whole)
-
-        def measure(declared: Sequence[Projection]) -> Sequence[Statistics]:
-            return estimate_sizes(declared, facts.whole.layout, facts.dictionaries, cancel=cancel)
-
-        return advise(catalog, demands_of(queries, catalog), budget, measure, afresh=afresh)
+        return self._snapshot.advise(budget, queries, audience, afresh=afresh, whole=whole, cancel=cancel)
 
     def _change(
         self,
         read: Callable[[Snapshot], Wanted],
         now: datetime | None,
-        progress: Callable[[Progress], None] | None,
+        progress: Told | None,
         cancel: Event | None,
+        note: Callable[[Ingested], Ingested] | None = None,
     ) -> Revised:
-        """Makes a change of the facts, and of all that is built of them, and publishes it as one."""
-        return self._next(lambda old, shelf: revised(old, read(old), now, progress, cancel, shelf))
+        """Makes a change of the facts, and of all that is built of them, and publishes it as one, with the files that
+        count as ingested then."""
+
+        def make(old: Snapshot, shelf: Shelf) -> tuple[Snapshot, Revised]:
+            ingested = old.ingested if note is None else note(old.ingested)
+            found, done = revised(old, read(old), now, progress, cancel, shelf)
+            if ingested == old.ingested:
+                return found, done
+            return (noting(found, ingested) if found is old else replace(found, ingested=ingested)), done
+
+        return self._next(make)
 
     def _next(self, make: Callable[[Snapshot, Shelf], tuple[Snapshot, Made]]) -> Made:
         """Puts the next version in the place of the present one, once it is published where the cube is stored."""
@@ -402,17 +403,3 @@ class Cube:
                 self._snapshot, done = self._home.next(self._snapshot, make)
                 self._home.tidy(self._snapshot)
             return done
-
-
-def _instant(name: str, said: str | date | Moment, zone: Zone) -> int:
-    """An instant as somebody gave it. Raises QueryError for what is none."""
-    try:
-        return Moment.of(said).instant(zone)
-    except ValueError as error:
-        raise QueryError(f"{name} {quote(str(said))} is {error}") from None
-
-
-def _checked_threads(threads: int) -> int:
-    if threads < 1:
-        raise SchemaError([Problem("threads", f"are {threads}", "1 or more")])
-    return threads

@@ -10,7 +10,7 @@ from wolap.cube import Cube, Progress
 from wolap.cube_file_reader import CubeFile, in_file, parse_cube_text
 from wolap.engine.load import needed_columns
 from wolap.errors import Problem, SchemaError
-from wolap.sources.files import read_facts
+from wolap.sources.ingested import Ingested, files_of, read_unchanged
 
 __all__ = ["CubeFile", "load_cube", "read_cube_file"]
 
@@ -42,7 +42,9 @@ def load_cube(
         found = [Problem("cube.facts", "no facts are named", 'facts = "…", a Parquet, Arrow or CSV file')]
         raise in_file(declared.path, SchemaError(found))
     try:
-        table = read_facts(declared.facts, declared.path.parent, needed_columns(declared.schema))
+        folder = declared.path.parent.resolve()
+        files = files_of(declared.facts, folder)
+        table = read_unchanged(files, needed_columns(declared.schema), declared.facts)
         cube = Cube(
             declared.schema,
             table,
@@ -51,6 +53,7 @@ def load_cube(
             refreshed=_made(declared),
             cluster=declared.cluster,
             threads=threads,
+            ingested=Ingested(declared.facts, str(folder), tuple(files)),
         )
         del table
         cube.declare(*declared.projections)

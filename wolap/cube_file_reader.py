@@ -24,7 +24,7 @@ from wolap.model.schema import Dimension, Schema, Time
 from wolap.model.span import Span
 from wolap.model.tree import Tree
 
-__all__ = ["CubeFile", "in_file", "parse_cube_text"]
+__all__ = ["CubeFile", "in_file", "parse_cube_text", "read_document"]
 
 Table = dict[str, Any]
 Types = tuple[type, ...]
@@ -113,8 +113,13 @@ def parse_cube_text(text: str, path: Path, kinds: Mapping[str, str] | None = Non
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SchemaError([Problem(str(path), f"cannot be read: {error}")]) from None
+    return read_document(document, path, kinds)
+
+
+def read_document(document: Mapping[str, Any], path: Path, kinds: Mapping[str, str] | None = None) -> CubeFile:
+    """The same for what the text says, as tables of Python. Raises SchemaError."""
     try:
-        return _Reader(kinds or {}).cube_file(path, document)
+        return _Reader(kinds or {}).cube_file(path, dict(document))
     except SchemaError as error:
         raise in_file(path, error) from None
 

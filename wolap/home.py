@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from wolap.cube_file_reader import parse_cube_text
+from wolap.cube_file_reader import read_document
 from wolap.cube_file_text import cube_text
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.scan import Means
@@ -28,10 +28,11 @@ from wolap.model.projection import FACTS, Catalog, Projection, declare_facts
 from wolap.model.schema import Schema
 from wolap.model.zone import Zone
 from wolap.snapshot import Snapshot
+from wolap.sources.ingested import Ingested
 from wolap.storage.folder import Folder, Opened, Writer
 from wolap.storage.manifest import Manifest, StoredProjection
 from wolap.storage.segment import StoredSegment, map_segment
-from wolap.versions import ingested, moved
+from wolap.versions import loaded_in_pieces
 
 __all__ = ["Home"]
 
@@ -58,32 +59,34 @@ class Home:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def first(self, snapshot: Snapshot) -> Snapshot:
-        """The first version of a cube that was in memory. Raises StorageError where the folder holds something, and
-        OSError."""
+    def first(self, snapshot: Snapshot, move: Callable[[Snapshot, Shelf], Snapshot]) -> Snapshot:
+        """The first version of a cube that was in memory, which `move` puts on a shelf. Raises StorageError where the
+        folder holds something, OSError, and what moving it raises."""
         folder = Folder.create(self.path)
         with folder.writing() as writer:
             if folder.versions:
                 raise StorageError(f"{self.path}: holds a cube already; open that, or name another folder")
-            found = moved(snapshot, _Files(writer, snapshot.catalog.schema.zone, _MOST))
+            found = move(snapshot, _Files(writer, snapshot.catalog.schema.zone, _MOST))
             return self._published(writer, found, None)
 
-    def ingested(
+    def first_in_pieces(
         self,
         catalog: Catalog,
         tables: Iterable[pa.Table],
         refreshed: datetime | None,
         leading: tuple[str, ...],
         means: Means,
+        ingested: Ingested,
         cancel: Event | None,
     ) -> Snapshot:
-        """The first version of a cube whose facts come in pieces. Raises as `first` does, and what `ingested` does."""
+        """The first version of a cube whose facts come in pieces. Raises as `first` does, and as loading them does."""
         folder = Folder.create(self.path)
         with folder.writing() as writer:
             if folder.versions:
                 raise StorageError(f"{self.path}: holds a cube already; open that, or name another folder")
             shelf = _Files(writer, catalog.schema.zone, _MOST)
-            return self._published(writer, ingested(catalog, tables, refreshed, leading, means, shelf, cancel), None)
+            found = loaded_in_pieces(catalog, tables, refreshed, leading, means, ingested, shelf, cancel)
+            return self._published(writer, found, None)
 
     def open(self, caps: Caps | None, means: Means) -> Snapshot:
         """The present version. Raises StorageError."""
@@ -140,8 +143,10 @@ class Home:
         known = None if before is None else before.dictionaries
         stored = writer.dictionaries(snapshot.dictionaries, lease, known)
         catalog = snapshot.catalog
+        text = _declaration(snapshot)
+        present = None if lease is None else lease.manifest
         manifest = Manifest(
-            _declaration(snapshot),
+            text,
             {one.name: one.kind for one in catalog.schema.dimensions},
             snapshot.dictionaries.types,
             stored,
@@ -149,6 +154,8 @@ class Home:
             {one.name: _stored(one, snapshot) for one in catalog.projections if one.statistics is not None},
             catalog.shares,
             snapshot.partition,
+            snapshot.ingested.values(),
+            document=present.document if present is not None and present.declaration == text else None,
         )
         opened = writer.publish(manifest)
         return replace(snapshot, catalog=replace(catalog, version=opened.manifest.number), lease=opened)
@@ -182,7 +189,8 @@ def _stored(projection: Projection, snapshot: Snapshot) -> StoredProjection:
 def _read(opened: Opened, caps: Caps | None, means: Means) -> Snapshot:
     """A version as a Snapshot, of which nothing is read yet but the manifest."""
     manifest = opened.manifest
-    declared = parse_cube_text(manifest.declaration, opened.folder, manifest.kinds)
+    assert manifest.document is not None
+    declared = read_document(manifest.document, opened.folder, manifest.kinds)
     schema = declared.schema.with_kinds(manifest.kinds)
     dictionaries = opened.dictionaries()
     facts = declare_facts(schema)
@@ -201,7 +209,8 @@ def _read(opened: Opened, caps: Caps | None, means: Means) -> Snapshot:
         manifest.shares,
     )
     sources = _sources(opened, projections, schema, dictionaries, means)
-    return Snapshot(catalog, sources, dictionaries, manifest.partition, declared.cluster, opened)
+    ingested = Ingested.of_values(manifest.sources)
+    return Snapshot(catalog, sources, dictionaries, manifest.partition, declared.cluster, ingested, opened)
 
 
 def _sources(

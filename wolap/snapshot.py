@@ -6,7 +6,7 @@ two versions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -16,14 +16,20 @@ from wolap.engine.execute import execute, execute_sketches
 from wolap.engine.layout import Dictionaries
 from wolap.engine.result import Result, decoded
 from wolap.engine.segments import SegmentedSource
+from wolap.engine.sizes import estimate_sizes
 from wolap.engine.sketch import image_bytes
 from wolap.engine.verdict import Verdict, verdict_of
 from wolap.errors import QueryError, TooExpensive, nearest, quote
+from wolap.model.forest import Forest
 from wolap.model.principal import EVERYONE, Principal
-from wolap.model.projection import Catalog
+from wolap.model.projection import FACTS, Catalog, Projection, Statistics
 from wolap.model.query import Query
+from wolap.planner.advice import Advice
+from wolap.planner.advise import advise
 from wolap.planner.choose import every_plan, plan_query
 from wolap.planner.plan import Plan
+from wolap.planner.workload import demands_of, path_queries
+from wolap.sources.ingested import NOTHING, Ingested
 
 __all__ = ["Snapshot"]
 
@@ -32,8 +38,8 @@ __all__ = ["Snapshot"]
 class Snapshot:
     """One version of a cube: what it knows of itself, where its rows are, and what their codes mean.
 
-    `partition` is the level of the partitions of facts, which are clustered by the `leading` dimensions. The files
-    that rows are in stay for as long as the `lease` is there.
+    `partition` is the level of the partitions of facts, which are clustered by the `leading` dimensions, and were
+    read from the files that are `ingested`. The files that rows are in stay for as long as the `lease` is there.
     """
 
     catalog: Catalog
@@ -41,6 +47,7 @@ class Snapshot:
     dictionaries: Dictionaries = field(repr=False)
     partition: str = "day"
     leading: tuple[str, ...] = ()
+    ingested: Ingested = field(default=NOTHING, repr=False)
     lease: object | None = field(default=None, repr=False)
 
     def plan(
@@ -84,3 +91,25 @@ class Snapshot:
         report, images = execute_sketches(plan, schema, self.sources, self.dictionaries, cancel)
         columns = {column.name: decoded(column) for column in report.dimensions}
         return pa.table({**columns, metric: images})
+
+    def advise(
+        self,
+        budget: int,
+        queries: Iterable[Query | tuple[Query, float]] | None = None,
+        audience: str | None = None,
+        *,
+        afresh: bool = False,
+        whole: bool = False,
+        cancel: Event | None = None,
+    ) -> Advice:
+        """Which projections are worth storing. See `Cube.advise`."""
+        catalog, facts = self.catalog, self.sources[FACTS]
+        if queries is None:
+            schema = catalog.schema
+            forest = Forest(tuple(schema.trees)) if audience is None else schema.forest(audience)
+            queries = path_queries(catalog, forest, whole=whole)
+
+        def measure(declared: Sequence[Projection]) -> Sequence[Statistics]:
+            return estimate_sizes(declared, facts.whole.layout, facts.dictionaries, cancel=cancel)
+
+        return advise(catalog, demands_of(queries, catalog), budget, measure, afresh=afresh)

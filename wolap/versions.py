@@ -24,17 +24,30 @@ from wolap.engine.moments import level_of_partitions
 from wolap.engine.rebuild import merged, rolled_up
 from wolap.engine.revise import Change, Revision, facts_on, span_of
 from wolap.engine.scan import Means
-from wolap.engine.segments import SegmentedSource, Shelf, shelved
+from wolap.engine.segments import Held, SegmentedSource, Shelf, shelved
 from wolap.engine.shares import counted, counts_of, shares_of
-from wolap.errors import StorageError
+from wolap.errors import Cancelled, StorageError
 from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.projection import FACTS, Catalog, Projection, Statistics, declare_facts
 from wolap.model.schema import Schema
 from wolap.planner.source import build_order, source_of
+from wolap.progress import Progress, Tally
 from wolap.schedules import all_spans, is_due, left_behind
 from wolap.snapshot import Snapshot
+from wolap.sources.ingested import NOTHING, Ingested
 
-__all__ = ["Progress", "Revised", "built", "declaring", "ingested", "loaded", "moved", "repaired", "revised"]
+__all__ = [
+    "Progress",
+    "Revised",
+    "built",
+    "declaring",
+    "loaded",
+    "loaded_in_pieces",
+    "moved",
+    "noting",
+    "repaired",
+    "revised",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +63,13 @@ class Revised:
     behind: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is: `done` of `total` projections, the last of which is `projection`, made from `source`."""
-
-    projection: Projection
-    done: int
-    total: int
-    source: Projection
-
-
 def loaded(
-    catalog: Catalog, table: pa.Table, refreshed: datetime | None, leading: tuple[str, ...], means: Means
+    catalog: Catalog,
+    table: pa.Table,
+    refreshed: datetime | None,
+    leading: tuple[str, ...],
+    means: Means,
+    ingested: Ingested = NOTHING,
 ) -> Snapshot:
     """The first version: of facts alone, under the schema of a catalog that has no projections yet.
 
@@ -77,15 +85,17 @@ def loaded(
         )
     counts = counts_of([Chosen(layout, 0, layout.rows)], dictionaries.members)
     known = replace(catalog, schema=schema, projections=(facts,))
-    return _known(Snapshot(known, {FACTS: source}, replace(dictionaries, counts=counts), partition, leading))
+    dictionaries = replace(dictionaries, counts=counts)
+    return _known(Snapshot(known, {FACTS: source}, dictionaries, partition, leading, ingested))
 
 
-def ingested(
+def loaded_in_pieces(
     catalog: Catalog,
     tables: Iterable[pa.Table],
     refreshed: datetime | None,
     leading: tuple[str, ...],
     means: Means,
+    ingested: Ingested,
     shelf: Shelf,
     cancel: Event | None = None,
 ) -> Snapshot:
@@ -94,7 +104,7 @@ def ingested(
     source = SegmentedSource(found.segments, found.dictionaries, found.schema.zone, means=means)
     facts = declare_facts(found.schema, source.statistics(refreshed))
     known = replace(catalog, schema=found.schema, projections=(facts,))
-    return _known(Snapshot(known, {FACTS: source}, found.dictionaries, found.partition, leading))
+    return _known(Snapshot(known, {FACTS: source}, found.dictionaries, found.partition, leading, ingested))
 
 
 def declaring(snapshot: Snapshot, projections: Sequence[Projection]) -> Snapshot:
@@ -110,22 +120,25 @@ def built(
     now: datetime | None,
     cancel: Event | None,
     threads: int | None,
+    tally: Tally,
     snapshot: Snapshot,
     shelf: Shelf,
 ) -> tuple[Snapshot, Projection]:
-    """With a projection that is declared built; and what it was made from.
+    """With a projection that is declared built; and what it was made from. A step of the tally.
 
     Raises MetricOverflow, OSError and Cancelled.
     """
     schema, dictionaries = snapshot.catalog.schema, snapshot.dictionaries
     source = source_of(projection, snapshot.catalog.current.projections, snapshot.catalog.span)
-    refreshed = now
-    if refreshed is None and (statistics := source.statistics) is not None:
-        refreshed = statistics.refreshed
+    read = source.statistics
+    assert read is not None
+    refreshed = now or read.refreshed
+    tally.begin(projection, source, read.rows)
     finer = snapshot.sources[source.name]
     shared = finer.means.threads if threads is None else threads
     with closing(rolled_up(projection, schema, finer, cancel, shared)) as stretches:
-        segments = list(shelved(projection.name, projection.level, projection.zone, stretches, shelf))
+        told = _told(stretches, read, tally)
+        segments = list(shelved(projection.name, projection.level, projection.zone, told, shelf))
     own = SegmentedSource(segments, dictionaries, schema.zone, projection.filters, finer.means)
     made = replace(projection, statistics=_Alike(snapshot.catalog).of(own.statistics(refreshed)))
     projections = tuple(made if one.name == made.name else one for one in snapshot.catalog.projections)
@@ -148,28 +161,44 @@ def repaired(
     refreshed = {one.name: one.statistics.refreshed for one in waiting if one.statistics is not None}
     left = [replace(one, statistics=None) if one.name in damage else one for one in catalog.projections]
     found = _with(snapshot, left, {name: one for name, one in snapshot.sources.items() if name not in damage})
-    made: list[Projection] = []
+    made, tally = list[Projection](), Tally(progress, len(waiting))
     for projection in waiting:
-        found, source = built(projection, refreshed[projection.name], cancel, None, found, shelf)
+        found, source = built(projection, refreshed[projection.name], cancel, None, tally, found, shelf)
         made += [one for one in found.catalog.projections if one.name == projection.name]
-        if progress is not None:
-            progress(Progress(made[-1], len(made), len(waiting), source))
+        tally.end(made[-1], source)
     return found, tuple(made)
 
 
-def moved(snapshot: Snapshot, shelf: Shelf) -> Snapshot:
-    """With all rows on a shelf. Raises OSError."""
+def _told(layouts: Iterable[Layout], read: Statistics, tally: Tally) -> Iterator[Layout]:
+    """Layouts that come one behind the other in time, each told: of what they are made from, what lies before is
+    read."""
+    for one in layouts:
+        share = 0.0
+        if one.rows and one.time is not None and read.rows:
+            share = read.rows_begun(int(one.time.instants[-1]) + 1) / read.rows
+        tally.add(one.rows, one.bytes, share)
+        yield one
+
+
+def moved(
+    snapshot: Snapshot, shelf: Shelf, progress: Callable[[Progress], None] | None = None, cancel: Event | None = None
+) -> Snapshot:
+    """With all rows on a shelf. Raises OSError and Cancelled."""
     sources = {}
-    for one in snapshot.catalog.projections:
-        if one.statistics is None:
-            continue
+    built = [one for one in snapshot.catalog.projections if one.statistics is not None]
+    tally = Tally(progress, len(built), sum(one.statistics.rows for one in built if one.statistics is not None))
+    shelf = _Telling(shelf, tally, cancel)
+    for one in built:
         source = snapshot.sources[one.name]
+        rows = sum(segment.rows for segment in source.segments)
+        tally.begin(one, one, rows)
         if one.is_facts:
             segments = list(facts_on(source, snapshot.partition, snapshot.leading, shelf))
         else:
             layouts = _whole_layouts(one, snapshot.catalog.schema, source)
             segments = list(shelved(one.name, one.level, one.zone, layouts, shelf))
         sources[one.name] = SegmentedSource(segments, snapshot.dictionaries, source.zone, source.filters, source.means)
+        tally.end(one, one)
     return _with(snapshot, snapshot.catalog.projections, sources)
 
 
@@ -202,20 +231,24 @@ def revised(
     every = [one for one in catalog.projections if one.is_facts or one.name in due]
     # Without new facts what was up to date still is.
     current = [] if change.touched else [one for one in catalog.current.projections if not one.is_facts]
+    tally, facts = Tally(progress, len(due) + bool(change.touched)), catalog.projections[-1]
+    tally.begin(facts, facts, 1)
+    shelf = _Telling(shelf, tally, cancel)
     revision = Revision(
         catalog.schema, every, snapshot.sources, wanted.dictionaries, change,
         current=current, level=snapshot.partition, leading=snapshot.leading, cancel=cancel, shelf=shelf,
     )  # fmt: skip
-    for done, projection in enumerate(revision.waiting, 1):
-        source = revision.revise(projection)
-        if progress is not None:
-            progress(Progress(projection, done, len(revision.waiting), source))
+    if change.touched:
+        tally.end(facts, facts)
+    for projection in revision.waiting:
+        tally.begin(projection, facts, 1)
+        tally.end(projection, revision.revise(projection))
     dictionaries, sources = _counted(snapshot, wanted, revision.sources)
     if dictionaries is snapshot.dictionaries:
         return nothing
     measured = _measured(snapshot, change, due, sources, now)
     found = _known(replace(_with(snapshot, measured, sources), dictionaries=dictionaries))
-    before, after = (sum(one.rows for one in facts[FACTS].segments) for facts in (snapshot.sources, sources))
+    before, after = (sum(one.rows for one in every[FACTS].segments) for every in (snapshot.sources, sources))
     added = 0 if change.added is None else change.added.rows
     removed = before + added - after
     return found, Revised(added, removed, change.touched, found.catalog.version, _behind(found.catalog))
@@ -247,8 +280,8 @@ def _counted(
     """The dictionaries after a change, and what is read by them: the very same where nothing has changed at all."""
     change, dictionaries = wanted.change, wanted.dictionaries
     gone, come = (
-        counts_of(_within(facts, change.touched), dictionaries.members)
-        for facts in (snapshot.sources[FACTS], sources[FACTS])
+        counts_of(_within(every, change.touched), dictionaries.members)
+        for every in (snapshot.sources[FACTS], sources[FACTS])
     )
     counts = counted(snapshot.dictionaries.counts, gone, come)
     dictionaries = replace(dictionaries, counts=counts)
@@ -288,6 +321,31 @@ def _measured(
             yield replace(one, statistics=left_behind(one, one.statistics, change.touched, span))
         else:
             yield one
+
+
+def noting(snapshot: Snapshot, ingested: Ingested) -> Snapshot:
+    """With other files that count as ingested."""
+    return replace(_with(snapshot, snapshot.catalog.projections, snapshot.sources), ingested=ingested)
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """A shelf that tells what is put on it, and takes nothing more once the work is cancelled."""
+
+    shelf: Shelf
+    tally: Tally
+    cancel: Event | None
+
+    @property
+    def most(self) -> int:
+        return self.shelf.most
+
+    def hold(self, name: str, layout: Layout, stretch: Interval) -> Held:
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled("stopped between two segments, as the caller asked")
+        held = self.shelf.hold(name, layout, stretch)
+        self.tally.add(layout.rows, layout.bytes)
+        return held
 
 
 def _with(snapshot: Snapshot, projections: Iterable[Projection], sources: Mapping[str, SegmentedSource]) -> Snapshot:

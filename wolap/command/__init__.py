@@ -7,9 +7,11 @@ import click
 from wolap import __version__
 from wolap.command.advise import advise
 from wolap.command.build import build
+from wolap.command.changing import delete, replace, retain
 from wolap.command.demo import demo
 from wolap.command.explain import explain
 from wolap.command.query import query
+from wolap.command.refresh import refresh
 from wolap.command.serve import serve
 from wolap.command.verify import verify
 
@@ -22,5 +24,5 @@ def commands() -> None:
     """Drill-down reports from the cheapest pre-aggregation that is right."""
 
 
-for command in (query, explain, build, advise, serve, verify, demo):
+for command in (query, explain, build, refresh, replace, delete, retain, advise, serve, verify, demo):
     commands.add_command(command)

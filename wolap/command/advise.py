@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from wolap.command.budget import read_size
-from wolap.command.loading import cube_file_argument, open_cube, principal_option, read_moment_option, stop
+from wolap.command.loading import cube_file_argument, open_cube, principal_option, read_moment_option
+from wolap.command.working import refusing
 from wolap.command.workload import read_record
 from wolap.cube import Cube
 from wolap.cube_file_text import projections_text
-from wolap.errors import WolapError
 from wolap.model.principal import Principal
 from wolap.model.zone import to_datetime
 from wolap.planner.advice import Advice
@@ -89,7 +89,7 @@ def advice_for(
 ) -> Advice:
     """The advice for a cube, or the end of the command. What could not be read of a record is told on stderr."""
     catalog = cube.snapshot.catalog
-    try:
+    with refusing():
         if workload is None:
             return cube.advise(budget, audience=principal.audience, afresh=afresh, whole=whole)
         as_of = now or to_datetime(end_of_facts(catalog)).replace(tzinfo=UTC)
@@ -99,5 +99,3 @@ def advice_for(
             for problem in record.problems:
                 click.echo(f"  {problem}", err=True)
         return cube.advise(budget, record.queries, afresh=afresh)
-    except WolapError as error:
-        stop(error)

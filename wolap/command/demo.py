@@ -16,8 +16,9 @@ from rich.table import Table
 
 from wolap.apis import declaration_path, make_events
 from wolap.command.build import sizes
-from wolap.command.loading import building, declaration
+from wolap.command.loading import declaration
 from wolap.command.serve import check_port, run_server
+from wolap.command.working import working
 from wolap.cube import Cube
 from wolap.model.principal import Principal
 from wolap.web.endpoint import Endpoint, Request
@@ -73,8 +74,8 @@ def _cube(console: Console, rows: int, seed: int) -> Cube:
         cube = Cube(declared.schema, events, refreshed=now)
     console.print(f"read into a cube in {perf_counter() - began:.1f} s")
     began = perf_counter()
-    with building(len(declared.projections)) as progress:
-        cube.materialize(*declared.projections, now=now, progress=progress)
+    with working("building") as work:
+        cube.materialize(*declared.projections, now=now, progress=work.progress, cancel=work.cancel)
     console.print(f"{len(declared.projections)} projections built in {perf_counter() - began:.1f} s\n")
     console.print(sizes(cube))
     return cube

@@ -14,9 +14,8 @@ from wolap.command.loading import (
     now_option,
     open_cube,
     principal_option,
-    stop,
 )
-from wolap.errors import WolapError
+from wolap.command.working import refusing
 from wolap.model.principal import Principal
 from wolap.planner.explanation import explanation
 from wolap.web.endpoint import Endpoint
@@ -33,8 +32,6 @@ __all__ = ["explain"]
 def explain(file: Path, target: str, now: datetime, principal: Principal, as_json: bool) -> None:
     """Say how TARGET would be answered: every projection with its cost, or with all that is in its way."""
     cube = open_cube(file, principal)
-    try:
+    with refusing():
         plan = Endpoint(cube).explain(full_target(target, cube.schema), now, principal)
-    except WolapError as error:
-        stop(error)
     click.echo(dumps(explanation(plan), indent=2, ensure_ascii=False) if as_json else str(plan))

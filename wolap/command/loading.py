@@ -1,24 +1,20 @@
-"""What the commands share: a cube from its file with a bar while it is built, and how a command ends that cannot go
-on."""
+"""What the commands share: a cube, from the file that declares it or from the folder that it is stored in, and options
+that several have."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from wolap import cube as cubes
+from wolap.command.working import refusing, stop, working
 from wolap.cube import Cube
 from wolap.cube_file import CubeFile, load_cube, read_cube_file
 from wolap.engine.kernels import has_compiled
-from wolap.errors import QueryError, SchemaError, WolapError, nearest, quote
+from wolap.errors import QueryError, WolapError, nearest, quote
 from wolap.language.reader import locate, split_target
 from wolap.model.interval import Moment
 from wolap.model.principal import EVERYONE, Principal
@@ -26,22 +22,22 @@ from wolap.model.schema import Schema
 from wolap.model.zone import Zone, to_datetime
 
 __all__ = [
-    "REFUSED",
-    "building",
+    "check_audience",
     "cube_file_argument",
+    "cube_in_memory",
     "declaration",
+    "folder_argument",
     "full_target",
     "now_option",
     "open_cube",
     "principal_option",
     "read_moment_option",
-    "stop",
+    "stored_cube",
     "threads_option",
 ]
 
-REFUSED = 2
-
-cube_file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+cube_file_argument = click.argument("file", type=click.Path(path_type=Path))
+folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 
 
 def _read_now(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime:
@@ -57,7 +53,7 @@ def read_moment_option(value: str) -> datetime:
 
 
 now_option = click.option(
-    "--now", metavar="ISO", callback=_read_now, help="Answer as of this time, in UTC unless it has an offset."
+    "--now", metavar="ISO", callback=_read_now, help="As of this time, in UTC unless it has an offset."
 )
 
 principal_option = click.option(
@@ -85,57 +81,51 @@ threads_option = click.option(
 )
 
 
-def stop(error: WolapError) -> NoReturn:
-    """Ends a command whose input is refused: the text to stderr, and exit code 2."""
-    click.echo(str(error), err=True)
-    sys.exit(REFUSED)
-
-
 def declaration(path: Path) -> CubeFile:
     """The declaration in a cube file, or the end of the command."""
-    try:
+    with refusing():
         return read_cube_file(path)
-    except SchemaError as error:
-        stop(error)
 
 
 def open_cube(path: Path, principal: Principal = EVERYONE, *, build: bool = True, threads: int = 1) -> Cube:
-    """The cube of a file with its projections built, or the end of the command. Progress goes to stderr.
+    """The cube of a file with its projections built, or the one that is stored in a folder, as it was published last;
+    or the end of the command. Progress goes to stderr.
 
     An audience that the cube does not know, to which nothing would have an address, ends the command as well.
     """
+    if path.is_dir():
+        cube = stored_cube(path, threads)
+        check_audience(path, cube.schema, principal)
+        return cube
     declared = declaration(path)
-    known = declared.schema.audiences
+    check_audience(path, declared.schema, principal)
+    cube = cube_in_memory(declared, threads)
+    if build:
+        with working("building") as work:
+            cube.materialize(progress=work.progress, cancel=work.cancel)
+    return cube
+
+
+def stored_cube(folder: Path, threads: int = 1) -> Cube:
+    """The cube that is stored in a folder, or the end of the command."""
+    with refusing():
+        return Cube.open(folder, threads=threads)
+
+
+def cube_in_memory(declared: CubeFile, threads: int = 1) -> Cube:
+    """The cube of a file with its projections declared, or the end of the command."""
+    console = Console(stderr=True)
+    shown = console.status("reading facts") if console.is_terminal else nullcontext()
+    with refusing(), shown:
+        return load_cube(declared, build=False, threads=threads)
+
+
+def check_audience(path: Path, schema: Schema, principal: Principal) -> None:
+    """Ends the command for an audience that the cube does not know."""
+    known = schema.audiences
     if principal.audience is not None and principal.audience not in known:
         asked = quote(principal.audience)
         stop(QueryError(f"{path.name} has no audience {asked}; audiences: {nearest(principal.audience, known)}"))
-    try:
-        with building(len(declared.projections)) as progress:
-            return load_cube(declared, build=build, progress=progress, threads=threads)
-    except WolapError as error:
-        stop(error)
-
-
-@contextmanager
-def building(total: int) -> Iterator[Callable[[cubes.Progress], None]]:
-    """A bar on a terminal's stderr while projections are built; nothing where stderr is no terminal."""
-    columns = (
-        TextColumn("building"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal or not total, transient=True) as bar:
-        task = bar.add_task("", total=total)
-
-        def advance(step: cubes.Progress) -> None:
-            made, source = step.projection.statistics, step.source.statistics
-            sizes = f"{made.rows:,} groups of {source.rows:,} rows" if made and source else ""
-            bar.update(task, completed=step.done, description=f"{sizes} · {step.projection.name[:40]}")
-
-        yield advance
 
 
 def full_target(target: str, schema: Schema) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from wolap.command.loading import (
-    REFUSED,
     cube_file_argument,
     full_target,
     now_option,
@@ -18,6 +17,7 @@ from wolap.command.loading import (
     principal_option,
     threads_option,
 )
+from wolap.command.working import REFUSED
 from wolap.model.principal import Principal
 from wolap.web.endpoint import Endpoint, Request
 
@@ -34,7 +34,7 @@ OUR_FAULT = 1
 @click.option("--status", is_flag=True, help="Print the status and the headers first.")
 @threads_option
 def query(file: Path, target: str, now: datetime, principal: Principal, status: bool, threads: int) -> None:
-    """Answer TARGET, a path with its query string, from the cube that FILE declares.
+    """Answer TARGET, a path with its query string, from the cube that FILE declares, or that the folder FILE holds.
 
     The base of the cube may be left out: year/month?folder is as good as /commits/v1/year/month?folder. Exits with 2
     where the query is refused, with 1 for a fault of ours.

@@ -21,7 +21,7 @@ MEMORY = 2_048
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @principal_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="The port.")
@@ -41,7 +41,8 @@ def serve(
     gzip: bool,
     threads: int,
 ) -> None:
-    """Serve the cubes that the FILEs declare, until stopped: JSON, XML and CSV for programs, pages for a browser.
+    """Serve the cubes that the FILEs declare, or that are stored in such folders, until stopped: JSON, XML and CSV for
+    programs, pages for a browser. What others publish in a folder is served a second later.
 
     A report that would cost more than the caps --groups, --facts and --memory is refused with 400, naming a query that
     passes. A cube file may set lower caps of its own. A report shows 1,000 records where no limit is asked for, and at

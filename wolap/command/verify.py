@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from wolap.command.loading import REFUSED, cube_file_argument, open_cube, principal_option
+from wolap.command.loading import cube_file_argument, open_cube, principal_option
+from wolap.command.working import REFUSED
 from wolap.model.principal import Principal
 from wolap.verify import random_queries
 from wolap.verify import verify as compare

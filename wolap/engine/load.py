@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +27,7 @@ from wolap.model.aggregate import Metric, Partial
 from wolap.model.schema import Schema
 from wolap.model.zone import DAY, FIRST_INSTANT, LAST_INSTANT, Zone
 
-__all__ = ["ArrowStream", "load_facts", "needed_columns", "table_of"]
+__all__ = ["load_facts", "needed_columns"]
 
 # Units of a clock as multiples and fractions of a microsecond.
 _UNITS = {"s": (1_000_000, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
@@ -40,28 +39,6 @@ def needed_columns(schema: Schema) -> tuple[str, ...]:
     named += [dimension.column for dimension in schema.dimensions]
     named += [column for metric in schema.metrics.values() for column in (metric.column, metric.weight) if column]
     return tuple(dict.fromkeys(named))
-
-
-class ArrowStream(Protocol):
-    """Anything that exports Arrow data (the PyCapsule interface): polars, pandas, DuckDB and others."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """See the Arrow PyCapsule interface."""
-
-
-def table_of(schema: Schema, facts: pa.Table | ArrowStream) -> pa.Table:
-    """The columns of the facts that are needed; those that are missing are told by `load_facts`.
-
-    Raises SchemaError for what is no Arrow data.
-    """
-    if not isinstance(facts, pa.Table):
-        if not hasattr(facts, "__arrow_c_stream__"):
-            possible = "a pyarrow Table, or anything with __arrow_c_stream__ (polars, pandas, DuckDB)"
-            raise SchemaError([Problem("facts", f"is a {type(facts).__name__}", possible)])
-        facts = pa.table(facts)
-    if len(set(facts.column_names)) < len(facts.column_names):
-        return facts
-    return facts.select([name for name in needed_columns(schema) if name in facts.column_names])
 
 
 def load_facts(

@@ -6,7 +6,7 @@ width of their numbers; a column that some of them lack is null there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pyarrow.dataset as pads
 
 from wolap.errors import Problem, SchemaError, nearest, quote
 
-__all__ = ["FORMATS", "read_facts", "read_pieces"]
+__all__ = ["FORMATS", "fact_files", "read_facts", "read_files", "read_pieces"]
 
 # File endings and the format of each, by the name that pyarrow has for it.
 FORMATS = {
@@ -39,26 +39,21 @@ def read_facts(where: str, folder: Path, columns: Collection[str] | None = None)
     Raises SchemaError where there is no such file, its format is unknown or unreadable. Columns that no file has are
     left out: who reads the table says which are missing.
     """
-    files, kind = _of_one_format(where, folder)
-    try:
-        whole, kept = _dataset(files, kind, columns)
-        return whole.to_table(columns=kept)
-    except _UNREADABLE as error:
-        raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {str(error)[:200]}")]) from None
+    return read_files(fact_files(where, folder), columns, where)
 
 
-def _of_one_format(where: str, folder: Path) -> tuple[list[Path], str]:
-    """The files that are named, and their format."""
+def fact_files(where: str, folder: Path) -> list[Path]:
+    """The files that `where` names. Raises SchemaError where there is none, or one that cannot be read as facts."""
     try:
-        files = _files(where, folder)
+        return _files(where, folder)
     except OSError as error:
         raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {error.strerror}")]) from None
-    endings = {path.suffix.lower() for path in files}
-    kinds = {FORMATS[ending] for ending in endings}
-    if len(kinds) > 1:
-        found = f"{quote(where)} holds files of several formats ({', '.join(sorted(endings))})"
-        raise SchemaError([Problem("facts", found, "a glob that names one of them, such as *.parquet")])
-    return files, kinds.pop()
+
+
+def read_files(files: Sequence[Path], columns: Collection[str] | None = None, where: str | None = None) -> pa.Table:
+    """The facts of some files, as `read_facts` gives them; `where` is how an error names them."""
+    [table] = _read(files, columns, where, None)
+    return table
 
 
 def read_pieces(
@@ -66,25 +61,44 @@ def read_pieces(
 ) -> Iterator[pa.Table]:
     """The same facts in tables of about so many rows, of which there is at least one, so that all of them need not be
     in memory. Raises as `read_facts` does, some of it when a piece is asked for."""
-    files, kind = _of_one_format(where, folder)
+    return _read(fact_files(where, folder), columns, where, rows)
+
+
+def _read(
+    files: Sequence[Path], columns: Collection[str] | None, where: str | None, rows: int | None
+) -> Iterator[pa.Table]:
+    """The facts of some files, in one table or in pieces of so many rows."""
+    shown = quote(where or (files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"))
+    endings = {path.suffix.lower() for path in files}
+    kinds = {FORMATS[ending] for ending in endings}
+    if len(kinds) > 1:
+        found = f"{shown} holds files of several formats ({', '.join(sorted(endings))})"
+        raise SchemaError([Problem("facts", found, "a glob that names one of them, such as *.parquet")])
     try:
-        whole, kept = _dataset(files, kind, columns)
-        schema = whole.schema if kept is None else pa.schema([whole.schema.field(name) for name in kept])
-        waiting: list[pa.RecordBatch] = []
-        # Few batches ahead, or the file would be in memory before it is asked for.
-        for batch in whole.to_batches(
-            columns=kept, batch_size=min(rows, 1 << 17), batch_readahead=2, fragment_readahead=1
-        ):
-            waiting.append(batch)
-            if sum(one.num_rows for one in waiting) >= rows:
-                yield pa.Table.from_batches(waiting, schema)
-                waiting = []
-        yield pa.Table.from_batches(waiting, schema)
+        whole, kept = _dataset(files, kinds.pop(), columns)
+        if rows is None:
+            yield whole.to_table(columns=kept)
+        else:
+            yield from _pieces(whole, kept, rows)
     except _UNREADABLE as error:
-        raise SchemaError([Problem("facts", f"{quote(where)} cannot be read: {str(error)[:200]}")]) from None
+        raise SchemaError([Problem("facts", f"{shown} cannot be read: {str(error)[:200]}")]) from None
 
 
-def _dataset(files: list[Path], kind: str, columns: Collection[str] | None) -> tuple[pads.Dataset, list[str] | None]:
+def _pieces(whole: pads.Dataset, kept: list[str] | None, rows: int) -> Iterator[pa.Table]:
+    schema = whole.schema if kept is None else pa.schema([whole.schema.field(name) for name in kept])
+    waiting: list[pa.RecordBatch] = []
+    # Few batches ahead, or the file would be in memory before it is asked for.
+    for batch in whole.to_batches(columns=kept, batch_size=min(rows, _BATCH), batch_readahead=2, fragment_readahead=1):
+        waiting.append(batch)
+        if sum(one.num_rows for one in waiting) >= rows:
+            yield pa.Table.from_batches(waiting, schema)
+            waiting = []
+    yield pa.Table.from_batches(waiting, schema)
+
+
+def _dataset(
+    files: Sequence[Path], kind: str, columns: Collection[str] | None
+) -> tuple[pads.Dataset, list[str] | None]:
     """Files as one source, and which columns of it to read; None for all."""
     own: object = kind
     if kind in DELIMITERS:

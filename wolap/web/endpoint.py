@@ -39,6 +39,7 @@ from wolap.representations.page_style import POLICY
 from wolap.representations.resource import Answer, Surroundings, describe, file_name, links_of, next_page
 from wolap.representations.titles import title_of_cube
 from wolap.web.body import Body, body_of
+from wolap.web.following import Following
 from wolap.web.negotiation import Choice, negotiate
 from wolap.web.offers import Offers
 from wolap.web.validators import answered_by, is_known, validators_of
@@ -112,10 +113,12 @@ class Endpoint:
         if twice:
             raise ValueError(f"two cubes are served at {', '.join(sorted(twice))}; give each a base of its own")
         self.cubes = cubes
+        self._following = Following(cubes)
 
     def respond(self, request: Request, now: datetime) -> Response:
         """Answers a request as of `now`, which must have a time zone. Never raises."""
         try:
+            self._following.look(now)
             if request.method == "OPTIONS":
                 return Response(204, (("Allow", ", ".join(ALLOWED)),), b"")
             if request.method not in ALLOWED:
