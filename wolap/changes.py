@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -23,14 +24,14 @@ from wolap.engine.source import MemorySource
 from wolap.errors import Problem, QueryError, SchemaError, nearest, quote
 from wolap.model.aggregate import COUNTED
 from wolap.model.filter import SCALARS, Values
-from wolap.model.interval import EVERYTHING, Interval
+from wolap.model.interval import EVERYTHING, Interval, Moment
 from wolap.model.projection import FACTS
 from wolap.model.query import Query, settle
 from wolap.model.schema import Schema
-from wolap.model.zone import FIRST_INSTANT
+from wolap.model.zone import FIRST_INSTANT, Zone
 from wolap.snapshot import Snapshot
 
-__all__ = ["Wanted", "appended", "deleted", "replaced", "retained"]
+__all__ = ["Wanted", "appended", "caught_up", "deleted", "instant_said", "replaced", "retained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ def replaced(snapshot: Snapshot, table: pa.Table, interval: Interval) -> Wanted:
     return Wanted(Change(touched, lambda source: _outside(source.layout, interval), layout), dictionaries, {})
 
 
+def caught_up(snapshot: Snapshot) -> Wanted:
+    """No facts come or go, and what changes before have left behind follows."""
+    return Wanted(Change(()), snapshot.dictionaries, {})
+
+
 def retained(snapshot: Snapshot, since: int) -> Wanted:
     """The facts before an instant go."""
     schema = _with_time(snapshot.catalog.schema)
@@ -109,6 +115,14 @@ def deleted(snapshot: Snapshot, where: Mapping[str, Values], where_not: Mapping[
     # What is deleted by its value alone is gone; of others some facts may be left.
     gone = items if len(items) == 1 and not query.filters else {}
     return Wanted(Change(touched, kept, forgets=True), dictionaries, gone)
+
+
+def instant_said(name: str, said: str | date | Moment, zone: Zone) -> int:
+    """An instant as somebody gave it. Raises QueryError for what is none."""
+    try:
+        return Moment.of(said).instant(zone)
+    except ValueError as error:
+        raise QueryError(f"{name} {quote(str(said))} is {error}") from None
 
 
 def _loaded(snapshot: Snapshot, table: pa.Table) -> tuple[Dictionaries, Layout]:

@@ -18,16 +18,15 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from wolap.changes import Wanted, appended, deleted, replaced, retained
+from wolap.changes import Wanted, appended, caught_up, deleted, instant_said, replaced, retained
 from wolap.declaring import declaration_of
 from wolap.engine.load import ArrowStream, table_of
 from wolap.engine.result import Result
-from wolap.engine.revise import Change
 from wolap.engine.scan import Means
 from wolap.engine.segments import MEMORY, Shelf
 from wolap.engine.sizes import estimate_sizes
 from wolap.engine.verdict import Verdict
-from wolap.errors import Problem, QueryError, SchemaError, quote
+from wolap.errors import Problem, SchemaError
 from wolap.home import Home
 from wolap.model.filter import Values
 from wolap.model.forest import Forest
@@ -36,7 +35,6 @@ from wolap.model.principal import EVERYONE, Caps, Principal
 from wolap.model.projection import FACTS, Catalog, Projection, Statistics
 from wolap.model.query import Query, check_interval
 from wolap.model.schema import Schema
-from wolap.model.zone import Zone
 from wolap.planner.advice import Advice
 from wolap.planner.advise import advise
 from wolap.planner.plan import Plan
@@ -263,7 +261,7 @@ class Cube:
         """Puts facts in the place of all that there are from `start` to before `end`, where they must lie. See
         `append`."""
         table, zone = table_of(self.schema, facts), self.schema.zone
-        interval = Interval(*(_instant(name, one, zone) for name, one in (("start", start), ("end", end))))
+        interval = Interval(*(instant_said(name, one, zone) for name, one in (("start", start), ("end", end))))
         check_interval(interval.start, interval.end, self.schema)
         return self._change(lambda snapshot: replaced(snapshot, table, interval), now, progress, cancel)
 
@@ -294,7 +292,7 @@ class Cube:
         cancel: Event | None = None,
     ) -> Revised:
         """Deletes the facts before `since`. No schedule holds that up. See `append`."""
-        instant = _instant("since", since, self.schema.zone)
+        instant = instant_said("since", since, self.schema.zone)
         return self._change(lambda snapshot: retained(snapshot, instant), now, progress, cancel)
 
     def refresh(
@@ -306,7 +304,7 @@ class Cube:
     ) -> Revised:
         """Brings projections that changes have left behind up to date, those whose schedule says that it is time; all
         of them where `now` is not given. Raises MetricOverflow, OSError and Cancelled; then nothing has changed."""
-        return self._change(lambda snapshot: Wanted(Change(()), snapshot.dictionaries, {}), now, progress, cancel)
+        return self._change(caught_up, now, progress, cancel)
 
     def answer(self, query: Query, principal: Principal = EVERYONE, *, cancel: Event | None = None) -> Result:
         """Answers a query from the cheapest projection that is right, or from the facts.
@@ -387,14 +385,6 @@ class Cube:
             else:
                 self._snapshot, done = self._home.next(self._snapshot, make)
             return done
-
-
-def _instant(name: str, said: str | date | Moment, zone: Zone) -> int:
-    """An instant as somebody gave it. Raises QueryError for what is none."""
-    try:
-        return Moment.of(said).instant(zone)
-    except ValueError as error:
-        raise QueryError(f"{name} {quote(str(said))} is {error}") from None
 
 
 def _checked_threads(threads: int) -> int:
