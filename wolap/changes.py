@@ -30,7 +30,7 @@ from wolap.model.schema import Schema
 from wolap.model.zone import FIRST_INSTANT
 from wolap.snapshot import Snapshot
 
-__all__ = ["Wanted", "appended", "deleted", "replaced", "retained"]
+__all__ = ["Wanted", "appended", "caught_up", "deleted", "replaced", "retained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,11 @@ def replaced(snapshot: Snapshot, table: pa.Table, interval: Interval) -> Wanted:
         ),
     )
     return Wanted(Change(touched, lambda source: _outside(source.layout, interval), layout), dictionaries, {})
+
+
+def caught_up(snapshot: Snapshot) -> Wanted:
+    """No facts come or go, and what changes before have left behind follows."""
+    return Wanted(Change(()), snapshot.dictionaries, {})
 
 
 def retained(snapshot: Snapshot, since: int) -> Wanted:

@@ -18,10 +18,9 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from wolap.changes import Wanted, appended, deleted, replaced, retained
+from wolap.changes import Wanted, appended, caught_up, deleted, replaced, retained
 from wolap.declaring import check_undeclared, declaration_of, undeclared
 from wolap.engine.result import Result
-from wolap.engine.revise import Change
 from wolap.engine.scan import Means
 from wolap.engine.segments import MEMORY, Shelf
 from wolap.engine.verdict import Verdict
@@ -204,8 +203,7 @@ class Cube:
         many share the work, as many as the cube has unless said. Raises SchemaError, MetricOverflow where a stored sum
         would not fit 64 bits, OSError where a file cannot be written, and Cancelled; what was built before then stays.
         """
-        if threads is not None:
-            given_threads(threads)
+        given_threads(1 if threads is None else threads)
         wanted = [declaration_of(self.schema, one) for one in projections]
         if wanted:
             self._next(lambda old, _: (declaring(old, undeclared(old.catalog.projections, wanted)), None))
@@ -222,8 +220,7 @@ class Cube:
 
     def damage(self) -> Mapping[str, tuple[StorageError, ...]]:
         """Reads all files of this version, and gives an error for each that is not what it was, by the projection that
-        it is of (`facts` among them); files that say what codes mean are of none, which is "". In memory there is no
-        damage."""
+        it is of (`facts` among them); files that say what codes mean are of none, which is ""."""
         return {} if self._home is None else self._home.damage(self._snapshot)
 
     def repair(self, *, progress: Told | None = None, cancel: Event | None = None) -> tuple[Projection, ...]:
@@ -231,11 +228,9 @@ class Cube:
         and publishes them as one version, with the refresh times that they had. Gives them; none where all is whole.
 
         Reads all files of the version that was published last. Raises StorageError, naming the files, where facts are
-        damaged or what codes mean, which nothing can be made anew from; else as `materialize` does. Then nothing has
-        changed.
+        damaged or what codes mean, from which all is made; else as `materialize` does. Then nothing has changed.
         """
-        home = self._home
-        if home is None:
+        if (home := self._home) is None:
             return ()
 
         def make(old: Snapshot, shelf: Shelf) -> tuple[Snapshot, tuple[Projection, ...]]:
@@ -276,8 +271,8 @@ class Cube:
         progress: Told | None = None,
         cancel: Event | None = None,
     ) -> Revised:
-        """Puts facts in the place of all that there are from `start` to before `end`, where they must lie.
-        The `files` count as ingested, as they are now. See `append`."""
+        """Puts facts in the place of all that there are from `start` to before `end`, where they must lie. The `files`
+        count as ingested, as they are now. See `append`."""
         table, zone = given_facts(self.schema, facts), self.schema.zone
         interval = Interval(*(given_instant(name, one, zone) for name, one in (("start", start), ("end", end))))
         check_interval(interval.start, interval.end, self.schema)
@@ -314,7 +309,7 @@ class Cube:
     ) -> Revised:
         """Brings projections that changes have left behind up to date, those whose schedule says that it is time; all
         of them where `now` is not given. Raises MetricOverflow, OSError and Cancelled; then nothing has changed."""
-        return self._change(lambda snapshot: Wanted(Change(()), snapshot.dictionaries, {}), now, progress, cancel)
+        return self._change(caught_up, now, progress, cancel)
 
     def note_files(self, files: Collection[FactFile], gone: Collection[str] = ()) -> None:
         """Notes that files whose facts were ingested are now as they are here, and that those of some paths are gone.

@@ -62,7 +62,7 @@ def pages(name: str, audience: str) -> dict[str, Page]:
         found[target] = Page(
             document["_links"],
             tuple(parse_qs(urlsplit(href).query)["metrics"]),
-            response.header("Wolap-Projection") or "",
+            (response.header("Wolap-Projection") or "").partition(";")[0],
             tuple(records[0]) if records else (),
         )
         waiting += links_of(found[target])
