@@ -11,7 +11,7 @@ import pytest
 from report_cubes import NASTY
 
 from wolap import Cube, Dimension, Schema, Time, Tree, count, total
-from wolap import cube as cube_module
+from wolap import versions
 from wolap.engine.load import load_facts
 from wolap.representations import records
 from wolap.web.endpoint import Endpoint, Request
@@ -42,7 +42,7 @@ def endpoints() -> tuple[Endpoint, Endpoint]:
     whole = facts()
     _, known, _ = load_facts(SCHEMA, whole.take(pa.array([60, 63, 41, 3])))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(cube_module, "load_facts", partial(load_facts, known=known))
+        patched.setattr(versions, "load_facts", partial(load_facts, known=known))
         later = Cube(SCHEMA, whole)
     assert all(one.ranks is not None for one in later.snapshot.dictionaries.members.values())
     return Endpoint(Cube(SCHEMA, whole)), Endpoint(later)
