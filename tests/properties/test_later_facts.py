@@ -14,7 +14,7 @@ from strategies import World, arrangements, projections, queries, worlds
 from test_answers import assert_alike, assert_right
 
 from wolap import Cube, Query
-from wolap import cube as cube_module
+from wolap import versions as versions_module
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.load import load_facts
 from wolap.model.query import Order
@@ -52,7 +52,7 @@ def loaded(world: World, tables: list[pa.Table]) -> tuple[list[Dictionaries], li
 def later(world: World, known: Dictionaries, facts: pa.Table, cluster: tuple[str, ...] = ()) -> Cube:
     """A cube of facts whose codes are those of dictionaries that were there before."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(cube_module, "load_facts", partial(load_facts, known=known))
+        patched.setattr(versions_module, "load_facts", partial(load_facts, known=known))
         return Cube(world.schema, facts, cluster=cluster)
 
 
