@@ -53,7 +53,8 @@ def assert_alike(schema: Schema, one: Result, other: Result) -> None:
     rounded = [
         name for name in one.plan.metrics if any(partial.function == "squares" for partial in schema.partials(name))
     ]
-    assert one.table.drop_columns(rounded).equals(other.table.drop_columns(rounded))
+    # Dictionaries of equal texts may differ.
+    assert one.to_polars().drop(rounded).equals(other.to_polars().drop(rounded))
     assert_same(one.table.select(rounded).to_pylist(), other.table.select(rounded).to_pylist())
 
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from strategies import World, arrangements, projections, queries, worlds
 from test_answers import assert_alike, assert_right
 
-from wolap import Cube, Query
-from wolap import versions
+from wolap import Cube, Query, versions
 from wolap.engine.layout import Dictionaries, Layout
 from wolap.engine.load import load_facts
 from wolap.model.query import Order

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pytest
 from report_cubes import NASTY
 
-from wolap import Cube, Dimension, Schema, Time, Tree, count, total
-from wolap import versions
+from wolap import Cube, Dimension, Schema, Time, Tree, count, total, versions
 from wolap.engine.load import load_facts
 from wolap.representations import records
 from wolap.web.endpoint import Endpoint, Request
