@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 from wolap.cube import Cube, Progress
 from wolap.cube_file_reader import CubeFile, in_file, parse_cube_text
 from wolap.engine.load import needed_columns
 from wolap.errors import Problem, SchemaError
-from wolap.sources.ingested import Ingested, files_of, read_unchanged
+from wolap.sources.ingested import Ingested, files_of, read_unchanged, read_unchanged_pieces
 
-__all__ = ["CubeFile", "load_cube", "read_cube_file"]
+__all__ = ["CubeFile", "create_cube", "load_cube", "read_cube_file"]
 
 
 def read_cube_file(path: Path) -> CubeFile:
@@ -38,13 +39,9 @@ def load_cube(
 
     Raises SchemaError where the facts are missing or do not fit.
     """
-    if declared.facts is None:
-        found = [Problem("cube.facts", "no facts are named", 'facts = "…", a Parquet, Arrow or CSV file')]
-        raise in_file(declared.path, SchemaError(found))
     try:
-        folder = declared.path.parent.resolve()
-        files = files_of(declared.facts, folder)
-        table = read_unchanged(files, needed_columns(declared.schema), declared.facts)
+        ingested = _named(declared)
+        table = read_unchanged(ingested.files, needed_columns(declared.schema), declared.facts)
         cube = Cube(
             declared.schema,
             table,
@@ -53,7 +50,7 @@ def load_cube(
             refreshed=_made(declared),
             cluster=declared.cluster,
             threads=threads,
-            ingested=Ingested(declared.facts, str(folder), tuple(files)),
+            ingested=ingested,
         )
         del table
         cube.declare(*declared.projections)
@@ -62,6 +59,39 @@ def load_cube(
     except SchemaError as error:
         raise in_file(declared.path, error) from None
     return cube
+
+
+def create_cube(declared: CubeFile, path: Path, *, cancel: Event | None = None) -> Cube:
+    """The cube of a file in a folder, which is new or empty: its facts are taken in piece by piece, so that they may be
+    more than memory holds, and its projections declared.
+
+    Raises as `load_cube` does, StorageError, OSError and Cancelled; then nothing is published.
+    """
+    try:
+        ingested = _named(declared)
+        cube = Cube.create(
+            path,
+            declared.schema,
+            read_unchanged_pieces(ingested.files, needed_columns(declared.schema), declared.facts),
+            strict=declared.strict,
+            caps=declared.caps,
+            refreshed=_made(declared),
+            cluster=declared.cluster,
+            cancel=cancel,
+            ingested=ingested,
+        )
+        cube.declare(*declared.projections)
+    except SchemaError as error:
+        raise in_file(declared.path, error) from None
+    return cube
+
+
+def _named(declared: CubeFile) -> Ingested:
+    """The files that a declaration names. Raises SchemaError where it names none, or none that there are."""
+    if declared.facts is None:
+        raise SchemaError([Problem("cube.facts", "no facts are named", 'facts = "…", a Parquet, Arrow or CSV file')])
+    folder = declared.path.parent.resolve()
+    return Ingested(declared.facts, str(folder), tuple(files_of(declared.facts, folder)))
 
 
 def _made(declared: CubeFile) -> datetime | None:

@@ -181,6 +181,26 @@ def test_refresh_time_is_now(file: Path, built: Path) -> None:
     assert {one.isoformat() for one in refreshed if one is not None} == {"2024-07-05T01:02:03+00:00"}
 
 
+def test_refresh_brings_up_to_date_what_its_schedule_says(file: Path) -> None:
+    out = file.parent / "scheduled"
+    text = file.read_text().replace("[time]\n", '[time]\nrefresh = { day = "3 hours" }\n')
+    assert "refresh" in text
+    file.write_text(text)
+    said(run("build", file, "--out", out))
+    said(run("refresh", out, "--now", "2024-07-04"))
+    write(file.parent, "day4", 4)
+    # Nobody knew when the first was made, so it is due; the next is too soon.
+    assert "1 file taken in" in said(run("refresh", out, "--now", "2024-07-05T00:00"))
+    write(file.parent, "day5", 5)
+    printed = said(run("refresh", out, "--now", "2024-07-05T01:00"))
+    assert "0 projections brought up to date, 1 left until their time comes" in printed
+    assert "left until" not in (
+        printed := said(run("refresh", out, "--now", "2024-07-05T03:00")).replace("0 left until", "")
+    )
+    assert "1 projection brought up to date" in printed
+    assert "brought up to date" not in said(run("refresh", out, "--now", "2024-07-05T03:01"))
+
+
 def test_facts_are_found_from_where_the_cube_file_was(
     file: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

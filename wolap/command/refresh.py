@@ -27,7 +27,8 @@ def refresh(folder: Path, where: str | None, keep_ingested: bool, now: datetime)
     """Take the fact files into the cube in DIR that are new since the last time, and update all that is built.
 
     Facts come from where they came from when the cube was built, unless --facts says otherwise. Each file is taken in
-    once; one that changed or went since is refused. Only the days that new facts fall into are computed anew.
+    once; one that changed or went since is refused. Only the days that new facts fall into are computed anew, and of
+    projections that have a schedule only those whose time has come.
     """
     cube = stored_cube(folder)
     known = cube.snapshot.ingested
@@ -40,10 +41,22 @@ def refresh(folder: Path, where: str | None, keep_ingested: bool, now: datetime)
             known.check(_remedy(folder))
         files = files_of(where, Path.cwd()) if where is not None else files_of(known.where or "", Path(known.folder))
     new = cube.snapshot.ingested.new(files)
-    if not new:
+    if new:
+        _take_in(cube, new, now)
+    else:
         click.echo(f"{folder}: nothing is new in {counted(len(files), 'file')}")
-        return
-    _take_in(cube, new, now)
+    _catch_up(cube, now)
+
+
+def _catch_up(cube: Cube, now: datetime) -> None:
+    """Brings projections up to date that earlier changes left behind, whose schedule says that it is time."""
+    known = [one.statistics for one in cube.projections]
+    waiting = sum(one is not None and one.backlog is not None for one in known)
+    if waiting:
+        with working("refreshing", lambda: "what was up to date") as work:
+            behind = cube.refresh(now=now, progress=work.progress, cancel=work.cancel).behind
+        done = counted(waiting - len(behind), "projection")
+        click.echo(f"{cube.folder}: {done} brought up to date, {len(behind)} left until their time comes")
 
 
 def _keep(cube: Cube) -> None:

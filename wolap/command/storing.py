@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from wolap.command.loading import cube_in_memory, stored_cube
+from wolap.command.loading import stored_cube
 from wolap.command.working import refusing, working
 from wolap.cube import Cube
-from wolap.cube_file import CubeFile
+from wolap.cube_file import CubeFile, create_cube
 from wolap.cube_file_text import cube_text
 from wolap.errors import Problem, SchemaError
 from wolap.sources.ingested import files_of
@@ -29,10 +29,8 @@ _SECTIONS = (*STORED_SECTIONS, "trees", "caps")
 def cube_in(out: Path, declared: CubeFile) -> Cube:
     """The cube of a file in a folder, with all of it declared, or the end of the command. What is built is left."""
     if not Folder(out).versions:
-        cube = cube_in_memory(declared)
-        with working("storing facts") as work:
-            cube.save(out, progress=work.progress, cancel=work.cancel)
-        return cube
+        with refusing(), working("storing facts") as work:
+            return create_cube(declared, out, cancel=work.cancel)
     cube = stored_cube(out)
     with refusing():
         _check(cube, declared, out)

@@ -57,11 +57,11 @@ def read_files(files: Sequence[Path], columns: Collection[str] | None = None, wh
 
 
 def read_pieces(
-    where: str, folder: Path, columns: Collection[str] | None = None, rows: int = PIECE
+    files: Sequence[Path], columns: Collection[str] | None = None, where: str | None = None, rows: int = PIECE
 ) -> Iterator[pa.Table]:
     """The same facts in tables of about so many rows, of which there is at least one, so that all of them need not be
-    in memory. Raises as `read_facts` does, some of it when a piece is asked for."""
-    return _read(fact_files(where, folder), columns, where, rows)
+    in memory. Raises as `read_files` does, when a piece is asked for."""
+    return _read(files, columns, where, rows)
 
 
 def _read(

@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 
 from wolap.errors import Problem, SchemaError, quote
-from wolap.sources.files import fact_files, read_files
+from wolap.sources.files import fact_files, read_files, read_pieces
 
-__all__ = ["NOTHING", "FactFile", "Ingested", "files_of", "pieces_of", "read_unchanged"]
+__all__ = ["NOTHING", "FactFile", "Ingested", "files_of", "pieces_of", "read_unchanged", "read_unchanged_pieces"]
 
 _SHOWN = 8
 # Bytes of files whose facts are read at a time, where they are several.
@@ -144,3 +144,12 @@ def read_unchanged(
     table = read_files([Path(one.path) for one in files], columns, where)
     Ingested(files=tuple(files)).check("wait until they are written")
     return table
+
+
+def read_unchanged_pieces(
+    files: Collection[FactFile], columns: Collection[str] | None = None, where: str | None = None
+) -> Iterator[pa.Table]:
+    """The same in pieces; that files have stayed as they were is seen when the last has been taken. See
+    `read_pieces`."""
+    yield from read_pieces([Path(one.path) for one in files], columns, where)
+    Ingested(files=tuple(files)).check("wait until they are written")
