@@ -136,11 +136,11 @@ class Cube:
             self._snapshot = home.first(self._snapshot, lambda old, shelf: moved(old, shelf, progress, cancel))
             self._home = home
 
-    def catch_up(self, *, wait: bool = True) -> bool:
+    def catch_up(self) -> bool:
         """Takes the version that was published last in the folder of the cube, by whichever process, if that is a newer
-        one. Answers that are being worked out are not disturbed. Who changes this cube just now is waited for, unless
-        told not to `wait`: it ends with a version that is newer. Raises StorageError."""
-        if self._home is None or not self._lock.acquire(blocking=wait):
+        one. Answers that are being worked out are not disturbed. While a thread changes the cube, which ends with a
+        version that is newer, this does nothing and does not wait. Raises StorageError."""
+        if self._home is None or not self._lock.acquire(blocking=False):
             return False
         try:
             newer = self._home.newer(self._snapshot)

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 
 from wolap import Cube, Dimension, Query, Schema, Time, Tree, count, declare_projection, total
-from wolap.cube import FACTS
 from wolap.engine import dimensions, grouping, layout, source, zones
 from wolap.engine.columns import COUNT, Column
 from wolap.engine.keys import pack
 from wolap.engine.lists import SomeMember
 from wolap.engine.scan import Predicate, Scan
 from wolap.engine.sizes import estimate_sizes
+from wolap.model.projection import FACTS
 
 DAY = 86_400_000_000
 METRICS = {"rows": count(), **{f"m{number}": total(f"m{number}") for number in range(6)}}

