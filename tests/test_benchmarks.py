@@ -139,3 +139,12 @@ def test_storage(capsys: pytest.CaptureFixture[str]):
     printed = capsys.readouterr().out
     for name in ("hours: ", "facts: ", "segment", "parquet none", "parquet zstd", "memory", "9 partitions", "3 built"):
         assert name in printed
+
+
+def test_refresh(capsys: pytest.CaptureFixture[str]):
+    """A line for each size."""
+    refresh = import_module("benchmarks.refresh")
+    refresh.main(["--rows", "2_000,4_000", "--projections", "3", "--new", "50", "--rounds", "1"])
+    _, _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["2,000", "4,000"]
+    assert all(len(line.split()) == 7 for line in lines)
