@@ -23,7 +23,7 @@ QUESTIONS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if p
 # Modules that others are built from.
 NO_QUESTION = {"data", "peer_plot", "peer_tables"}
 # What prints figures of its own, or is read by what does.
-PROGRAMS = {"builds", "calibration", "peers", "ratios", "storage", "yardsticks"}
+PROGRAMS = {"builds", "calibration", "peers", "ratios", "refresh", "storage", "yardsticks"}
 
 
 def found_in(question: str) -> list[tuple[str, type | None, str]]:
