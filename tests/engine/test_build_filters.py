@@ -304,7 +304,7 @@ def test_one_name_is_one_projection() -> None:
     cube = cube_of(("month", {"where": {"country": "se"}}), strict=False)
     cube.materialize(declare_projection(cube.schema, "month", where={"country": "se"}))
     for said in ({}, {"where": {"country": "no"}}, {"where": {"country": "se"}, "zone": "Asia/Kolkata"}):
-        with pytest.raises(SchemaError, match="is declared already, with other dimensions, metrics, filters or"):
+        with pytest.raises(SchemaError, match="is declared already, with other dimensions, metrics, filters, zone or"):
             cube.materialize(declare_projection(cube.schema, "month", **said))
 
 
