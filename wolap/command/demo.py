@@ -114,7 +114,8 @@ def _show(console: Console, endpoint: Endpoint, title: str, target: str) -> None
     used = dict(parse_qsl(urlsplit(document["_links"]["self"]["href"]).query))
     if "start" in used:
         console.print(f"from {used['start']} until {used['end']}", style="dim")
-    rows, source = response.header("Wolap-Rows"), response.header("Wolap-Projection")
+    rows, pieces = response.header("Wolap-Rows"), (response.header("Wolap-Projection") or "").split(", ")
+    source = ", ".join(piece.partition(";")[0] for piece in pieces)
     console.print(f"{rows} records from {source} in {spent * 1e3:.2f} ms", style="dim", soft_wrap=True)
 
 
