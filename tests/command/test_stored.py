@@ -51,6 +51,7 @@ def test_build_into_a_folder_prints_what_is_on_disk(file: Path) -> None:
     assert head.split() == ["projection", "rows", "of", "the", "facts", "MiB", "on", "disk"]
     assert [line.split()[0] for line in lines[:3]] == ["year/month/day/country", "country/city", "facts"]
     assert re.search(rf"^{re.escape(str(out))}: 0\.\d\d MiB on disk$", printed, re.MULTILINE)
+    assert printed.splitlines()[-1].startswith("country/city: counted anew from all facts whenever some change")
     cube = Cube.open(out)
     assert all(one.statistics is not None for one in cube.projections)
 

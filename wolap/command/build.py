@@ -61,10 +61,22 @@ def build(
     Console().print(sizes(cube))
     if cube.folder is not None:
         click.echo(f"\n{cube.folder}: {size_text(bytes_on_disk(cube.folder))} on disk")
+        if dear := _dear_to_change(cube):
+            counted = "counted anew from all facts whenever some change, since counts without time do not merge"
+            click.echo(f'{", ".join(dear)}: {counted} (a metric that says keep = "set" does)')
     if advice is not None:
         click.echo(f"\n{_taken(cube, advice)}")
     elif advised:
         click.echo(f"\nbuilt as it was advised before: {', '.join(already)}")
+
+
+def _dear_to_change(cube: Cube) -> list[str]:
+    """The projections whose cost of a change follows all facts, and not those that it touches."""
+    return [
+        one.name
+        for one in cube.projections
+        if one.statistics is not None and one.level is None and one.partials != one.mergeable
+    ]
 
 
 def _cube(file: Path, out: Path | None, principal: Principal) -> Cube:
