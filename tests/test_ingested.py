@@ -157,3 +157,16 @@ def test_pieces_have_all_files_once_in_their_order() -> None:
     assert [[one.bytes for one in piece] for piece in pieces] == [[3, 4], [9], [20], [1, 1, 1]]
     assert [one for piece in pieces for one in piece] == files
     assert list(pieces_of([], 8)) == []
+
+
+def test_a_file_is_named_once(tmp_path: Path) -> None:
+    """However often a glob names it, and by whichever link."""
+    file = tmp_path / "f" / "a" / "one.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("city\nx\n")
+    (tmp_path / "f" / "link.csv").symlink_to(file)
+    for where in ("f/**/**/*.csv", "f"):
+        files = files_of(where, tmp_path)
+        assert [one.path for one in files] == [str(file.resolve())], where
+    with pytest.raises(SchemaError, match="a file is named twice"):
+        Ingested().plus([*files, *files])

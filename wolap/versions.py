@@ -158,12 +158,14 @@ def repaired(
         raise StorageError("\n".join(lost))
     catalog = snapshot.catalog
     waiting = build_order([one for one in catalog.projections if one.name in damage])
-    refreshed = {one.name: one.statistics.refreshed for one in waiting if one.statistics is not None}
+    # What was behind is as new as its source once it is made anew.
+    whole = [(one.name, one.statistics) for one in waiting]
+    refreshed = {name: known.refreshed for name, known in whole if known is not None and known.backlog is None}
     left = [replace(one, statistics=None) if one.name in damage else one for one in catalog.projections]
     found = _with(snapshot, left, {name: one for name, one in snapshot.sources.items() if name not in damage})
     made, tally = list[Projection](), Tally(progress, len(waiting))
     for projection in waiting:
-        found, source = built(projection, refreshed[projection.name], cancel, None, tally, found, shelf)
+        found, source = built(projection, refreshed.get(projection.name), cancel, None, tally, found, shelf)
         made += [one for one in found.catalog.projections if one.name == projection.name]
         tally.end(made[-1], source)
     return found, tuple(made)

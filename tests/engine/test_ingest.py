@@ -145,3 +145,10 @@ def test_ingesting_can_be_cancelled(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         Cube.create(tmp_path / "cube", SCHEMA, pieces(), cancel=cancel)
     assert not list((tmp_path / "cube").rglob("*.arrow"))
+
+
+def test_what_cannot_lead_is_refused_before_facts_are_read(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="'nope' is no dimension"):
+        Cube.create(tmp_path / "cube", SCHEMA, PIECES, cluster=("nope",))
+    with pytest.raises(SchemaError, match="no table at all"):
+        Cube.create(tmp_path / "cube", SCHEMA, [])

@@ -9,8 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wolap import Cube, Dimension, QueryError, Schema, SchemaError, Time, Tree, count, distinct, total
+from wolap import (
+    Cube,
+    Dimension,
+    QueryError,
+    Schema,
+    SchemaError,
+    Time,
+    Tree,
+    count,
+    declare_projection,
+    distinct,
+    total,
+)
 from wolap.engine import layout, moments, revise
+from wolap.engine.gather import Chosen
 from wolap.model.interval import Interval
 
 SCHEMA = Schema(
@@ -108,3 +121,45 @@ def test_changes_that_cannot_be() -> None:
     with pytest.raises(QueryError, match="has no time that facts could be told by"):
         timeless.retain("2024")
     assert timeless.append(facts([2, 3])).added == 2
+
+
+def test_a_change_of_all_days_is_gathered_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revise, "_LARGE", 40)
+    monkeypatch.setattr(revise, "_MOST_SEGMENTS", 100)
+    cube = Cube(SCHEMA, facts([]))
+    for day in range(8):
+        cube.append(facts([24 * day + hour for hour in range(24)]))
+    gathered: list[int] = []
+    in_order = revise.in_order
+    monkeypatch.setattr(
+        revise, "in_order", lambda parts, *given: gathered.append(sum(map(rows_of, parts))) or in_order(parts, *given)
+    )
+    assert cube.delete({"person": "p3"}).removed == 27
+    assert len(gathered) >= 8
+    assert max(gathered) <= 40
+    assert max(segment.rows for segment in cube.snapshot.sources["facts"].segments) <= 40
+
+
+def rows_of(part: Chosen) -> int:
+    return part.rows
+
+
+def test_nothing_is_left_of_facts_that_were_replaced_once_they_are_deleted() -> None:
+    cube = Cube(SCHEMA, facts([0, 30, 31, 60]))
+    cube.materialize("year/month/day/city")
+    cube.replace(facts([31]), "2024-03-21", "2024-03-22")
+    dead = [one.held.layout.rows - one.rows for one in cube.snapshot.sources["facts"].segments]
+    assert max(dead) > 0
+    cube.delete({"person": "p2"})
+    for source in cube.snapshot.sources.values():
+        assert all(one.held.layout.rows == sum(other.rows for other in source.segments if other.held is one.held)
+                   for one in source.segments)  # fmt: skip
+
+
+def test_what_is_empty_stays_as_it_is() -> None:
+    cube = Cube(SCHEMA, facts([0, 3]))
+    cube.materialize(declare_projection(cube.schema, "year/month", name="none", where={"city": "c9"}))
+    version = cube.snapshot.catalog.version
+    assert cube.delete({"city": "c2"}).removed == 0
+    assert cube.retain("2024").removed == 0
+    assert cube.snapshot.catalog.version == version

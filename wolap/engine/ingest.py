@@ -17,13 +17,13 @@ import pyarrow as pa
 
 from wolap.engine.gather import Chosen, chosen_rows, gathered
 from wolap.engine.layout import Dictionaries
-from wolap.engine.load import load_facts
+from wolap.engine.load import load_facts, unfit_to_lead
 from wolap.engine.moments import cluster, level_of_partitions, starts_of_buckets
 from wolap.engine.resort import resorted
 from wolap.engine.segments import Held, Segment, Shelf
 from wolap.engine.shares import Counts, counts_of
 from wolap.engine.time_index import TimeIndex
-from wolap.errors import Cancelled
+from wolap.errors import Cancelled, Problem, SchemaError
 from wolap.model.interval import EVERYTHING, Interval
 from wolap.model.projection import FACTS
 from wolap.model.schema import Schema
@@ -49,11 +49,13 @@ def ingest(
     progress: Callable[[int], None] | None = None,
     cancel: Event | None = None,
 ) -> Ingested:
-    """Takes in tables, of which there is at least one, though it be empty. `progress` is told how many facts have been
+    """Takes in tables, of which there has to be one, though it be empty. `progress` is told how many facts have been
     read, and then how many have been put in order.
 
     Raises SchemaError for facts that do not fit, or do not fit those before, OSError and Cancelled.
     """
+    if problems := tuple(unfit_to_lead(schema, leading)):
+        raise SchemaError(problems)
     runs: list[Held] = []
     dictionaries: Dictionaries | None = None
     counts: Counts = {}
@@ -66,7 +68,8 @@ def ingest(
         read += layout.rows
         if progress is not None:
             progress(read)
-    assert dictionaries is not None, "there is no table at all"
+    if dictionaries is None:
+        raise SchemaError([Problem("facts", "are no table at all", "one or more, though they be empty")])
     dictionaries, recoded = resorted(replace(dictionaries, counts=counts), schema)
     times = [run.layout.time for run in runs if run.layout.time is not None]
     level = level_of_partitions(times, clustered=bool(leading)) if times else "day"

@@ -27,7 +27,7 @@ from wolap.model.aggregate import Metric, Partial
 from wolap.model.schema import Schema
 from wolap.model.zone import DAY, FIRST_INSTANT, LAST_INSTANT, Zone
 
-__all__ = ["load_facts", "needed_columns"]
+__all__ = ["load_facts", "needed_columns", "unfit_to_lead"]
 
 # Units of a clock as multiples and fractions of a microsecond.
 _UNITS = {"s": (1_000_000, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
@@ -53,7 +53,7 @@ def load_facts(
     kind, or numbers of another type, than before.
     """
     before = Dictionaries({}, {}) if known is None else known
-    problems = [*_missing(schema, table), *_unfit_to_lead(schema, leading)]
+    problems = [*_missing(schema, table), *unfit_to_lead(schema, leading)]
     if problems:
         raise SchemaError(problems)
     instants = None
@@ -141,7 +141,8 @@ def _missing(schema: Schema, table: pa.Table) -> Iterator[Problem]:
             yield Problem(place, f"the facts have {len(found)} columns {quote(column)}", "one of that name")
 
 
-def _unfit_to_lead(schema: Schema, leading: tuple[str, ...]) -> Iterator[Problem]:
+def unfit_to_lead(schema: Schema, leading: tuple[str, ...]) -> Iterator[Problem]:
+    """What is wrong with the dimensions that facts are to be clustered by."""
     known = [dimension.name for dimension in schema.dimensions]
     for index, name in enumerate(leading):
         if name not in known:

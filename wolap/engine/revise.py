@@ -116,6 +116,9 @@ class Revision:
         self._added: dict[str, SegmentedSource] = {}
         if change.touched:
             self._of_facts()
+        elif change.forgets:
+            # Of facts that went earlier there may be left what they were.
+            self._put(FACTS, (), ())
         self.span = span_of(self.sources[FACTS])
 
     def _of_facts(self) -> None:
@@ -194,6 +197,9 @@ class Revision:
         while (place := _next_to_join(segments)) is not None:
             first, second = segments[place : place + 2]
             segments[place : place + 2] = [self._together(name, [first, second])]
+        if not segments and not any(one.held.layout.rows for one in old.segments):
+            # As empty as it was.
+            return
         if not segments:
             empty = replace(gathered([_none_of(old)], self.schema.zone), order=old.segments[0].held.layout.order)
             segments = [Segment(EVERYTHING, self.shelf.hold(name, empty, EVERYTHING), 0)]
@@ -266,17 +272,26 @@ def span_of(facts: SegmentedSource) -> Interval:
 def _batches(facts: SegmentedSource, change: Change) -> Iterator[list[Interval]]:
     """Touched partitions whose facts are put in order together."""
     batch, waiting = list[Interval](), 0
-    for stretch in change.touched:
+    bounds = sorted({one.stretch.start for one in facts.segments})
+    pieces = [piece for one in change.touched for piece in _cut(one, bounds)]
+    for stretch in pieces:
         rows = sum(part.rows for one in facts.segments for part in one.chosen([stretch]))
         if change.added is not None:
             rows += sum(part.rows for part in chosen_rows(change.added, [stretch]))
         if batch and waiting + rows > _LARGE:
-            yield batch
+            yield list(apart(batch))
             batch, waiting = [], 0
         batch.append(stretch)
         waiting += rows
     if batch:
-        yield batch
+        yield list(apart(batch))
+
+
+def _cut(stretch: Interval, bounds: Sequence[int]) -> Iterator[Interval]:
+    """A stretch where segments begin, which are few enough facts each."""
+    inner = [one for one in bounds if stretch.start < one < stretch.end]
+    for start, end in pairwise((stretch.start, *inner, stretch.end)):
+        yield Interval(start, end)
 
 
 def _next_to_join(segments: Sequence[Segment]) -> int | None:

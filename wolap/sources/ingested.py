@@ -61,11 +61,11 @@ class Ingested:
 
     def plus(self, files: Collection[FactFile]) -> Ingested:
         """With more files. Raises SchemaError for one that was ingested."""
-        if len(self.new(files)) < len(files):
-            known = {one.path for one in self.files}
-            twice = next(one.path for one in files if one.path in known)
-            found = f"{quote(twice)} was ingested already, perhaps by another process just now"
-            raise SchemaError([Problem("facts", found, "files that are new")])
+        known = {one.path for one in self.files}
+        if len({one.path for one in files} - known) < len(files):
+            again = [one.path for one in files if one.path in known]
+            found = f"{quote(again[0])} was ingested already, perhaps by another process just now" if again else ""
+            raise SchemaError([Problem("facts", found or "a file is named twice", "files that are new")])
         return replace(self, files=(*self.files, *files))
 
     def noting(self, files: Collection[FactFile], gone: Collection[str] = ()) -> Ingested:
@@ -120,8 +120,10 @@ NOTHING = Ingested()
 
 
 def files_of(where: str, folder: Path) -> list[FactFile]:
-    """The files that `where` names, as they are now. Raises SchemaError."""
-    return [FactFile.of(one) for one in fact_files(where, folder)]
+    """The files that `where` names, each once, as they are now. Raises SchemaError."""
+    # A glob may name a file several times, and a link is the file that it leads to.
+    every = [FactFile.of(one) for one in fact_files(where, folder)]
+    return list({one.path: one for one in every}.values())
 
 
 def pieces_of(files: Iterable[FactFile], most: int = _PIECE) -> Iterator[list[FactFile]]:
