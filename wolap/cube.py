@@ -289,8 +289,8 @@ class Cube:
         cancel: Event | None = None,
     ) -> Revised:
         """Deletes the facts that pass all of these conditions: on dimensions as those of a query, and on columns whose
-        different values are counted (`where={"account": "x"}`). Members and values that no fact has any more are
-        forgotten. No schedule holds that up.
+        different values are counted (`where={"account": "x"}`). Members that no fact has any more are forgotten, and
+        such values where nothing else is said. No schedule holds that up.
 
         Raises QueryError for conditions that cannot be held against facts; else see `append`.
         """

@@ -57,7 +57,8 @@ def delete(folder: Path, where: dict[str, list[str]], where_not: dict[str, list[
     """Delete the facts in DIR that pass all conditions, and all that was made of them.
 
     Names are those of dimensions, and of columns whose different values are counted. Several values of one name are
-    alternatives. Values that no fact has any more are forgotten.
+    alternatives. Members that no fact has any more are forgotten, and counted values where one column is all that is
+    said.
     """
     cube = stored_cube(folder)
     with working("deleting", lambda: _STAYS) as work:
