@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from wolap import (
     Cube,
     Dimension,
+    Query,
     QueryError,
     Schema,
     SchemaError,
@@ -163,3 +164,19 @@ def test_what_is_empty_stays_as_it_is() -> None:
     assert cube.delete({"city": "c2"}).removed == 0
     assert cube.retain("2024").removed == 0
     assert cube.snapshot.catalog.version == version
+
+
+def test_whole_numbers_come_where_floats_are() -> None:
+    schema = Schema("c", [Dimension("city")], {"sum": total("n")}, [Tree.parse("city")])
+
+    def numbers(*values: float, kind: pa.DataType) -> pa.Table:
+        return pa.table({"city": ["a"] * len(values), "n": pa.array(values, kind)})
+
+    cube = Cube(schema, numbers(1.5, 2, kind=pa.float64()))
+    cube.append(numbers(3, kind=pa.int64()))
+    assert cube.answer(Query("city")).to_pylist() == [{"city": "a", "sum": 6.5}]
+    with pytest.raises(SchemaError, match="numbers of type int64, and those before of type double"):
+        cube.append(numbers((1 << 53) + 1, kind=pa.int64()))
+    whole = Cube(schema, numbers(1, kind=pa.int64()))
+    with pytest.raises(SchemaError, match="numbers of type double, and those before of type int64"):
+        whole.append(numbers(2.0, kind=pa.float64()))

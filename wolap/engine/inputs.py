@@ -27,6 +27,9 @@ from wolap.model.schema import Schema
 
 __all__ = ["Inputs"]
 
+# Whole numbers up to here are floats as they are.
+_EXACT = 1 << 53
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
@@ -115,6 +118,14 @@ class Inputs:
         wanted = self.before.types.get(column, read.type)
         if read.type == wanted:
             return read
+        if (
+            pa.types.is_floating(wanted)
+            and pa.types.is_integer(read.type)
+            and -_EXACT <= read.low <= read.high <= _EXACT
+        ):
+            # A file of text may have whole numbers alone where others have floats.
+            assert read.values is not None
+            return Column(read.values.astype(np.float64), read.valid, wanted)
         if (read.valid is None and self.table.num_rows) or (read.valid is not None and read.valid.any()):
             text = f"column {quote(column)} has numbers of type {read.type}, and those before of type {wanted}"
             raise SchemaError([Problem(f"metrics.{metric}", text, "one type in all facts")])
